@@ -1,0 +1,1 @@
+"""The deployables of imagerag and what they share."""

@@ -1,0 +1,82 @@
+"""The server edge: request id in, domain errors out as status codes, every call counted and timed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+
+from services.common.errors import ImageragError, InternalError
+from services.common.rpc.metadata import ERROR_CODE, REQUEST_ID, RETRY_AFTER, as_mapping
+from services.common.status import status_of
+from services.common.telemetry.metrics import Outcome, observe_call
+from services.common.telemetry.request_id import bind_request_id
+
+log = structlog.get_logger(__name__)
+Context = grpc.aio.ServicerContext[Any, Any]
+_UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps unary and server-streaming handlers; health and reflection pass through."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Return the handler with the edge around it."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(_UNOBSERVED):
+            return handler
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                _unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                _stream(method, handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return handler
+
+
+def _unary(method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]) -> Any:
+    async def call(request: Any, context: Context) -> Any:
+        bind_request_id(as_mapping(context.invocation_metadata()).get(REQUEST_ID))
+        with observe_call("grpc", method) as outcome:
+            try:
+                return await behaviour(request, context)
+            except Exception as error:
+                await _abort(method, error, context, outcome)
+
+    return call
+
+
+def _stream(method: str, behaviour: Callable[[Any, Context], AsyncIterator[Any]]) -> Any:
+    async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        bind_request_id(as_mapping(context.invocation_metadata()).get(REQUEST_ID))
+        with observe_call("grpc", method) as outcome:
+            try:
+                async for message in behaviour(request, context):
+                    yield message
+            except Exception as error:
+                await _abort(method, error, context, outcome)
+
+    return call
+
+
+async def _abort(method: str, error: Exception, context: Context, outcome: Outcome) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    shown = error if isinstance(error, ImageragError) else InternalError()
+    outcome.code = shown.code
+    if shown is not error:
+        log.error("call_failed", method=method, exc_info=error)
+    trailing: list[tuple[str, str]] = [(ERROR_CODE, shown.code)]
+    if shown.retry_after_s is not None:
+        trailing.append((RETRY_AFTER, f"{shown.retry_after_s:.3f}"))
+    await context.abort(status_of(shown).grpc, shown.message, tuple(trailing))
+    raise AssertionError("abort always raises")

@@ -1,0 +1,70 @@
+"""Settings that every deployable shares; each deployable subclasses `ServiceSettings` with a prefix of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound="ServiceSettings")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text says which variable and what to write."""
+
+
+class ServiceSettings(BaseSettings):
+    """Read from the environment once, at start, and passed into constructors."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=0, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of the Prometheus endpoint; unset: none (the gateway serves /metrics on its own port)."""
+    announce_path: Path | None = None
+    """File into which `host:port` is written once the service answers."""
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias="IMAGERAG_LOG_LEVEL"
+    )
+    """Lowest level that is logged."""
+    log_format: Literal["json", "console"] = Field(default="json", validation_alias="IMAGERAG_LOG_FORMAT")
+    """`json` for machines, `console` for people."""
+    drain_s: float = Field(default=10.0, ge=0, validation_alias="IMAGERAG_DRAIN_S")
+    """Seconds that running calls get to finish after SIGTERM."""
+
+
+def load_settings(cls: type[S]) -> S:
+    """Read `cls` from the environment.
+
+    Raises:
+        SettingsError: One line for each wrong variable, naming it and what it must be.
+    """
+    try:
+        return cls()
+    except ValidationError as error:
+        prefix = str(cls.model_config.get("env_prefix", ""))
+        lines = [_explain(cls, prefix, part["loc"], part["msg"]) for part in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _explain(cls: type[BaseSettings], prefix: str, location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]) if location else ""
+    field = cls.model_fields.get(name)
+    variable = name if field is None else variable_name(cls, name)
+    described = f" ({field.description})" if field is not None and field.description else ""
+    return f"{variable}: {message}{described}"
+
+
+def variable_name(cls: type[BaseSettings], field_name: str) -> str:
+    """The environment variable that sets `field_name`."""
+    alias = cls.model_fields[field_name].validation_alias
+    if isinstance(alias, str):
+        return alias
+    return (str(cls.model_config.get("env_prefix", "")) + field_name).upper()

@@ -1,0 +1,44 @@
+"""Prometheus metrics that every service has: calls by outcome and their seconds (RED)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Histogram, start_http_server
+
+CALLS = Counter("imagerag_calls_total", "Calls answered, by outcome.", ["transport", "method", "outcome"])
+CALL_SECONDS = Histogram(
+    "imagerag_call_seconds",
+    "Time to answer a call, in seconds.",
+    ["transport", "method"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+
+class Outcome:
+    """What a call came to; set it before the block of `observe_call` ends."""
+
+    def __init__(self) -> None:
+        self.code = "ok"
+
+
+@contextmanager
+def observe_call(transport: str, method: str) -> Iterator[Outcome]:
+    """Count and time one call. An exception counts as `internal` unless the block named its code."""
+    outcome, started = Outcome(), time.perf_counter()
+    try:
+        yield outcome
+    except BaseException:
+        if outcome.code == "ok":
+            outcome.code = "internal"
+        raise
+    finally:
+        CALLS.labels(transport, method, outcome.code).inc()
+        CALL_SECONDS.labels(transport, method).observe(time.perf_counter() - started)
+
+
+def serve_metrics(host: str, port: int) -> None:
+    """Expose `/metrics` on a thread of its own."""
+    start_http_server(port, addr=host)
