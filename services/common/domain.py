@@ -1,0 +1,165 @@
+"""What the system speaks about, in plain frozen types. Protobuf and JSON stop at the edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+"""One dense vector, shape (dim,), or a batch of them, shape (n, dim); float32."""
+JsonObject = Mapping[str, Any]
+
+DEFAULT_TENANT = "default"
+
+
+class ItemKind(StrEnum):
+    """What sort of thing an item is."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    PAGE = "page"
+    MOMENT = "moment"
+
+
+class LegName(StrEnum):
+    """The named vector that a leg of a query searches."""
+
+    IMAGE = "image"
+    TEXT = "text"
+    BM25 = "bm25"
+    SEMANTIC = "semantic"
+
+
+class Direction(StrEnum):
+    """From what is asked to what is stored; noise floors are measured for each."""
+
+    TEXT_TO_IMAGE = "text_to_image"
+    IMAGE_TO_IMAGE = "image_to_image"
+    TEXT_TO_TEXT = "text_to_text"
+    IMAGE_TO_TEXT = "image_to_text"
+    TEXT_TO_WORDS = "text_to_words"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A region, normalised to [0, 1], origin top left, x0 <= x1, y0 <= y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where inside its document an item stands.
+
+    Attributes:
+        page: 1-based page.
+        timestamp_s: Seconds from the start of a recording.
+        box: Region on the page or frame.
+    """
+
+    page: int | None = None
+    timestamp_s: float | None = None
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class Media:
+    """A stored picture.
+
+    Attributes:
+        sha256: Hex digest of the bytes as they were received.
+        mime: Media type by content, not by file name.
+        width: Pixels, after EXIF orientation.
+        height: Pixels, after EXIF orientation.
+        perceptual_hash: 64-bit pHash as 16 hex digits; empty if not computed.
+    """
+
+    sha256: str
+    mime: str
+    width: int
+    height: int
+    perceptual_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing one can find: a picture, a passage, or both.
+
+    Attributes:
+        id: uuid5 of tenant and key, see `services.common.index.ids`.
+        revision: Monotonic integer below 2^53, see `services.common.revision`.
+        ingested_at: Aware UTC time.
+        metadata: The user's own fields.
+    """
+
+    id: str
+    tenant: str
+    kind: ItemKind
+    revision: int
+    ingested_at: datetime
+    key: str = ""
+    title: str = ""
+    text: str = ""
+    ocr_text: str = ""
+    tags: tuple[str, ...] = ()
+    source_uri: str = ""
+    document_id: str = ""
+    position: Position | None = None
+    media: Media | None = None
+    metadata: JsonObject = field(default_factory=dict)
+
+    def searchable_text(self) -> str:
+        """Everything a word query is matched against, in one string."""
+        return "\n".join(part for part in (self.title, self.text, " ".join(self.tags), self.ocr_text) if part)
+
+
+@dataclass(frozen=True)
+class SparseVector:
+    """Unique indices with their weights, of equal length.
+
+    Attributes:
+        indices: Unsigned 32-bit integers.
+        values: One weight an index.
+    """
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """The named vectors of one item; None where the item has nothing to make it from.
+
+    Attributes:
+        image: Unit vector of the pixels, shape (dim,).
+        text: Unit vector of the texts through the joint space's text tower, shape (dim,).
+        bm25: Term weights of the texts.
+    """
+
+    image: Vector | None = None
+    text: Vector | None = None
+    bm25: SparseVector | None = None
+
+
+@dataclass(frozen=True)
+class IndexedItem:
+    """An item with its vectors and the manifest line it came from.
+
+    Attributes:
+        job_id: The job that wrote it.
+        line: 0-based line of the job's manifest.
+    """
+
+    item: Item
+    vectors: ItemVectors
+    job_id: str
+    line: int

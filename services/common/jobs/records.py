@@ -1,0 +1,124 @@
+"""The records of a job, as they stand in its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from services.common.domain import Position
+
+BATCH_ITEMS = 64
+"""Lines that one queue message stands for."""
+
+
+@dataclass(frozen=True)
+class ManifestLine:
+    """One accepted thing to ingest.
+
+    A picture is named by `sha256` (its bytes are in the media store) or by `path` (a worker reads it there).
+
+    Attributes:
+        name: What a person knows it by: a file name or a line of their manifest.
+        key: The client's own id, unique in the tenant; empty: the id follows from the bytes (see `ids`).
+        key_column: Told apart from other items with the same bytes; part of the id where `key` is empty.
+    """
+
+    name: str
+    key: str = ""
+    key_column: str = ""
+    sha256: str = ""
+    path: str = ""
+    title: str = ""
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source_uri: str = ""
+    document_id: str = ""
+    position: Position | None = None
+
+
+@dataclass(frozen=True)
+class JobSource:
+    """Where a job's lines came from.
+
+    Attributes:
+        type: `upload` (posted to the gateway), `folder` or `manifest` (read on the server).
+        path: Folder or manifest file; empty for an upload.
+    """
+
+    type: Literal["upload", "folder", "manifest"]
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The header of a ledger, written last: with it the job is accepted.
+
+    Attributes:
+        revision: Every line of the job is this one write; of two lines with the same id the first is stored
+            and the other reported as merged, unless they share a client's key: then the later line counts.
+        total: Number of lines.
+        queue: `interactive` (a person waits) or `bulk`.
+    """
+
+    id: str
+    tenant: str
+    revision: int
+    total: int
+    created_at: datetime
+    source: JobSource
+    queue: Literal["interactive", "bulk"] = "bulk"
+
+
+class Outcome(StrEnum):
+    """What became of a line."""
+
+    STORED = "stored"
+    """In the store at this job's revision, read back."""
+    MERGED = "merged"
+    """Another line of the same job is the same item."""
+    SUPERSEDED = "superseded"
+    """A newer write or delete of the item came first; that one stands."""
+    FAILED = "failed"
+    """Given up; the reason is recorded."""
+    PENDING = "pending"
+    """Was stored, is no longer found: to be done again."""
+
+
+@dataclass(frozen=True)
+class LineOutcome:
+    """The end of one line.
+
+    Attributes:
+        line: 0-based.
+        item_id: Empty if the line failed before its id was known.
+        code: Code of the error tree, for `FAILED`.
+        message: What a person can do about it, for `FAILED`.
+        attempts: How often it was tried.
+    """
+
+    line: int
+    outcome: Outcome
+    name: str = ""
+    item_id: str = ""
+    code: str = ""
+    message: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is; the numbers add up to `total`."""
+
+    job: Job
+    state: Literal["running", "done", "cancelled"]
+    stored: int
+    merged: int
+    superseded: int
+    failed: int
+    pending: int
+    attempts: int
+    closed_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""Pictures: how they are checked, decoded and kept."""

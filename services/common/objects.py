@@ -1,0 +1,172 @@
+"""Durable objects under one URL: the media and the job ledgers live here (`file://`, `s3://`, any fsspec scheme)."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from services.common.errors import NotFoundError
+
+
+class ObjectStore(Protocol):
+    """Named byte strings. Every name is a relative `/`-separated path. All calls block."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Store `data` under `name`, replacing what was there. On return it survives a crash."""
+
+    def get(self, name: str) -> bytes:
+        """The bytes under `name`.
+
+        Raises:
+            NotFoundError: There are none.
+        """
+
+    def exists(self, name: str) -> bool:
+        """Whether there are bytes under `name`."""
+
+    def list(self, prefix: str) -> list[str]:
+        """The names directly below the folder `prefix`, sorted, each relative to it; none if it is not there."""
+
+    def delete(self, name: str) -> None:
+        """Forget `name`; nothing happens if it is not there."""
+
+
+def open_objects(url: str) -> ObjectStore:
+    """The store behind `url`; a bare path counts as `file://`.
+
+    Raises:
+        ValueError: fsspec knows no such scheme or its package is not installed.
+    """
+    filesystem, root = fsspec.core.url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        return LocalObjects(Path(root))
+    return RemoteObjects(filesystem, root)
+
+
+class LocalObjects:
+    """Objects as files: temporary file, fsync, rename, fsync of the folder.
+
+    A crash leaves the old bytes or the new ones, at worst beside a `.part` file that no one reads.
+
+    Args:
+        root: Folder of the store; made if it is not there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def put(self, name: str, data: bytes) -> None:
+        """See `ObjectStore.put`."""
+        path = self._path(name)
+        self._make_folder(path.parent)
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+
+    def get(self, name: str) -> bytes:
+        """See `ObjectStore.get`."""
+        try:
+            return self._path(name).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFoundError(f"There is no stored object {name!r}.") from None
+
+    def exists(self, name: str) -> bool:
+        """See `ObjectStore.exists`."""
+        return self._path(name).is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        """See `ObjectStore.list`."""
+        try:
+            return sorted(entry for entry in os.listdir(self._path(prefix)) if not entry.endswith(".part"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def delete(self, name: str) -> None:
+        """See `ObjectStore.delete`."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self._root.joinpath(*_parts(name))
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = []
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            _sync_folder(path.parent)
+
+
+class RemoteObjects:
+    """Objects in a bucket through fsspec; a finished upload is durable and visible at once.
+
+    Args:
+        filesystem: An fsspec filesystem.
+        root: Bucket and prefix.
+    """
+
+    def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str) -> None:
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    def put(self, name: str, data: bytes) -> None:
+        """See `ObjectStore.put`."""
+        self._filesystem.pipe_file(self._full(name), data)
+
+    def get(self, name: str) -> bytes:
+        """See `ObjectStore.get`."""
+        try:
+            return bytes(self._filesystem.cat_file(self._full(name)))
+        except FileNotFoundError:
+            raise NotFoundError(f"There is no stored object {name!r}.") from None
+
+    def exists(self, name: str) -> bool:
+        """See `ObjectStore.exists`."""
+        return bool(self._filesystem.isfile(self._full(name)))
+
+    def list(self, prefix: str) -> list[str]:
+        """See `ObjectStore.list`."""
+        folder = self._full(prefix)
+        self._filesystem.invalidate_cache(folder)
+        try:
+            return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self._names(folder))
+        except FileNotFoundError:
+            return []
+
+    def delete(self, name: str) -> None:
+        """See `ObjectStore.delete`."""
+        if self.exists(name):
+            self._filesystem.rm_file(self._full(name))
+
+    def _names(self, folder: str) -> Iterator[str]:
+        return iter(self._filesystem.ls(folder, detail=False))
+
+    def _full(self, name: str) -> str:
+        return "/".join((self._root, *_parts(name)))
+
+
+def _parts(name: str) -> list[str]:
+    parts = [part for part in name.split("/") if part]
+    if any(part in {".", ".."} or "\0" in part for part in parts):
+        raise ValueError(f"not a plain object name: {name!r}")
+    return parts
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
