@@ -14,8 +14,8 @@ def to_rgb(image: Image.Image, at_least_px: int | None = None) -> Image.Image:
 
     Args:
         image: A loaded picture of any mode. It may be changed.
-        at_least_px: If given, the picture is box-averaged by a whole factor on the way, as long as its shorter
-            side keeps this many pixels. It bounds memory: the full-size copy is never made.
+        at_least_px: If given, the picture is box-averaged by a whole factor on the way, as long as its
+            shorter side keeps this many pixels. It bounds memory: a full-size copy is made only for alpha.
 
     Returns:
         A new RGB image.
@@ -41,26 +41,27 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit, 32-bit and float greyscale to L; give palettes and bitmaps a mode that can be averaged."""
+    """Scale deep greyscale to L; give palettes and bitmaps a mode that can be averaged."""
     if image.mode in ("P", "RGBa", "La", "PA"):
         return image.convert("RGBA" if _has_alpha(image) else "RGB")
     if image.mode == "1":
         return image.convert("L")
     if not image.mode.startswith(("I", "F")):
         return image
-    wide = image if image.mode in ("I", "F") else image.convert("I")
-    low, top = _value_range(wide)
+    sixteen_bit = image.mode.startswith("I;16")
+    wide = image.convert("I") if sixteen_bit else image
+    low, top = (0.0, 65535.0) if sixteen_bit else _value_range(wide)
     scale = 255.0 / (top - low)
     return wide.point(lambda value: value * scale - low * scale).convert("L")
 
 
 def _value_range(image: Image.Image) -> tuple[float, float]:
-    """Black and white of a single-channel picture without a fixed depth: the smallest usual range that holds it."""
+    """Black and white of greyscale without a fixed depth: the smallest usual range that holds it."""
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("pixel values are not finite")
-    if image.mode == "F" and low >= 0 and high <= 1:
-        return 0.0, 1.0
-    if low >= 0 and high <= 65535:
-        return 0.0, 65535.0 if image.mode == "I" or high > 255 else 255.0
+    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    top = next((candidate for candidate in usual if high <= candidate), None)
+    if low >= 0 and top is not None:
+        return 0.0, top
     return low, max(high, low + 1.0)

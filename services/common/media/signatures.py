@@ -50,7 +50,7 @@ def likely_kind(data: bytes) -> str | None:
 
 
 def ends_early(format_name: str, data: bytes) -> bool:
-    """Whether the end that a complete file of this format has is missing. BMP and TIFF have none to look for."""
+    """Whether the end that a complete file of this format has is missing; BMP and TIFF have none."""
     if format_name == "JPEG":
         return b"\xff\xd9" not in data[-4096:]
     if format_name == "PNG":
