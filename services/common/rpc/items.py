@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagerag.v1 import types_pb2
+
 from services.common.domain import Box, Item, ItemKind, Media, Position
 from services.common.errors import InvalidRequestError
 
