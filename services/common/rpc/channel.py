@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from typing import TypeVar
 
 import grpc
@@ -79,7 +79,7 @@ async def unary(service: str, call: Awaitable[R]) -> R:
         raise to_domain_error(error, service) from None
 
 
-async def stream(service: str, call: AsyncIterator[R]) -> AsyncIterator[R]:
+async def stream(service: str, call: AsyncIterable[R]) -> AsyncIterator[R]:
     """Iterate a server stream; errors as in `unary`."""
     try:
         async for message in call:
