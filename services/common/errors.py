@@ -182,7 +182,9 @@ class InternalError(ImageragError):
 
     code, kind = "internal", Kind.INTERNAL
 
-    def __init__(self, message: str = "Something went wrong on our side. The log has it under the request id.") -> None:
+    def __init__(
+        self, message: str = "Something went wrong on our side. The log has it under the request id."
+    ) -> None:
         super().__init__(message)
 
 

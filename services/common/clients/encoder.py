@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 
-import grpc
 from imagerag.v1 import encoder_pb2, encoder_pb2_grpc, types_pb2
 
 from services.common.domain import Direction, Vector
 from services.common.errors import ImageragError, rebuild
-from services.common.rpc.channel import call_metadata, open_channel, unary
+from services.common.rpc.channel import call_metadata, unary
+from services.common.rpc.client import RpcClient
 from services.common.rpc.tensors import tensor_from_proto
 
 
@@ -53,28 +52,12 @@ class EncoderDescription:
     notice: str
 
 
-class EncoderClient:
-    """Calls one encoder, or every replica behind one name.
+class EncoderClient(RpcClient):
+    """Calls one encoder, or every replica behind one name."""
 
-    Args:
-        target: `host:port` or a `dns:///` name.
-        deadline_s: Longest wait for an answer.
-    """
-
-    def __init__(self, target: str, *, deadline_s: float = 30.0) -> None:
-        self._target, self._deadline_s = target, deadline_s
-        self._channel: grpc.aio.Channel | None = None
-
-    async def __aenter__(self) -> EncoderClient:
-        self._channel = open_channel(self._target)
-        self._stub = encoder_pb2_grpc.EncoderStub(self._channel)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._channel is not None:
-            await self._channel.close()
+    @property
+    def _stub(self) -> encoder_pb2_grpc.EncoderAsyncStub:
+        return encoder_pb2_grpc.EncoderStub(self.channel)
 
     async def describe(self, *, deadline_s: float | None = None) -> EncoderDescription:
         """Ask what is served."""
@@ -94,7 +77,12 @@ class EncoderClient:
         )
 
     async def encode_images(
-        self, images: Sequence[bytes], *, lane: Lane, expected_fingerprint: str, deadline_s: float | None = None
+        self,
+        images: Sequence[bytes],
+        *,
+        lane: Lane,
+        expected_fingerprint: str,
+        deadline_s: float | None = None,
     ) -> list[Vector | ImageragError]:
         """Pictures to unit vectors, shape (dim,) float32 each; a bad picture gives its error in its place.
 
@@ -110,7 +98,9 @@ class EncoderClient:
             UnavailableError: It does not answer.
         """
         request = encoder_pb2.EncodeImagesRequest(
-            context=types_pb2.RequestContext(expected_fingerprint=expected_fingerprint), images=images, lane=lane.value
+            context=types_pb2.RequestContext(expected_fingerprint=expected_fingerprint),
+            images=images,
+            lane=lane.value,
         )
         call = self._stub.EncodeImages(request, timeout=deadline_s or self._deadline_s, metadata=call_metadata())
         return _parts(await unary("encoder", call))

@@ -122,9 +122,17 @@ def read_header(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> ImageHeade
     return ImageHeader(MIME[opened.format], opened.format, width, height, animated)
 
 
-def decode_rgb(
-    data: bytes, limits: ImageLimits = DEFAULT_LIMITS, at_least_px: int | None = None
-) -> Image.Image:
+def read_orientation(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
+    """The EXIF orientation that `decode_rgb` applies: 2 to 8, or 1 for upright.
+
+    Raises:
+        ImageError: As in `read_header`.
+    """
+    orientation = _open(data, limits).orientation
+    return orientation if orientation in _ORIENTATIONS else 1
+
+
+def decode_rgb(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, at_least_px: int | None = None) -> Image.Image:
     """Decode the first frame to RGB: EXIF orientation applied, alpha on white, deep greyscale scaled.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import structlog
@@ -15,7 +15,9 @@ from services.common.telemetry.metrics import Outcome, observe_call
 from services.common.telemetry.request_id import bind_request_id
 
 log = structlog.get_logger(__name__)
-Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
 _UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
 
 
@@ -24,9 +26,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> Handler | None:
         """Return the handler with the edge around it."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -38,12 +40,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                _stream(method, handler.unary_stream), handler.request_deserializer, handler.response_serializer
+                _stream(method, handler.unary_stream),
+                handler.request_deserializer,
+                handler.response_serializer,
             )
         return handler
 
 
-def _unary(method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]) -> Any:
+def _unary(method: str, behaviour: Any) -> Any:
     async def call(request: Any, context: Context) -> Any:
         bind_request_id(as_mapping(context.invocation_metadata()).get(REQUEST_ID))
         with observe_call("grpc", method) as outcome:
@@ -55,7 +59,7 @@ def _unary(method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]) -> 
     return call
 
 
-def _stream(method: str, behaviour: Callable[[Any, Context], AsyncIterator[Any]]) -> Any:
+def _stream(method: str, behaviour: Any) -> Any:
     async def call(request: Any, context: Context) -> AsyncIterator[Any]:
         bind_request_id(as_mapping(context.invocation_metadata()).get(REQUEST_ID))
         with observe_call("grpc", method) as outcome:

@@ -54,9 +54,7 @@ def _renderer(log_format: str) -> list[structlog.typing.Processor]:
 
 
 def _add_service(service: str) -> structlog.typing.Processor:
-    def add(
-        _logger: object, _method: str, event: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["service"] = service
         return event
 

@@ -1,0 +1,68 @@
+"""Which collection is in use: made from an embedding contract, found through one alias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qdrant_client import AsyncQdrantClient, models
+
+from services.common.errors import FingerprintMismatchError
+from services.common.index.connection import StoreExistsError, StoreNotFoundError, store_errors
+from services.common.index.contract import ALIAS, EmbeddingContract
+from services.common.index.schema import PAYLOAD_INDEXES, collection_arguments
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A physical collection and what its vectors were made by."""
+
+    name: str
+    contract: EmbeddingContract
+
+
+async def resolve(client: AsyncQdrantClient) -> Collection | None:
+    """The collection behind the alias; None before the first item was stored."""
+    try:
+        with store_errors():
+            info = await client.get_collection(ALIAS)
+    except StoreNotFoundError:
+        return None
+    contract = EmbeddingContract.from_metadata(info.config.metadata)
+    return Collection(contract.collection_name(), contract) if contract else None
+
+
+async def ensure(client: AsyncQdrantClient, contract: EmbeddingContract) -> Collection:
+    """Make the contract's collection and the alias if they are not there; safe to call from many processes.
+
+    Raises:
+        FingerprintMismatchError: The alias serves another contract.
+    """
+    current = await resolve(client)
+    if current is None:
+        await _create(client, contract)
+        await _point_alias(client, contract)
+        current = await resolve(client)
+    if current is None or current.contract != contract:
+        actual = current.contract.joint if current else "nothing"
+        raise FingerprintMismatchError.between(expected=actual, actual=contract.joint)
+    return current
+
+
+async def _create(client: AsyncQdrantClient, contract: EmbeddingContract) -> None:
+    name = contract.collection_name()
+    try:
+        with store_errors():
+            await client.create_collection(name, **collection_arguments(contract))
+    except StoreExistsError:
+        pass  # another worker was faster, or died before the rest: go on where it stopped
+    for field, schema in PAYLOAD_INDEXES.items():
+        with store_errors():
+            await client.create_payload_index(name, field, field_schema=schema, wait=True)
+
+
+async def _point_alias(client: AsyncQdrantClient, contract: EmbeddingContract) -> None:
+    operation = models.CreateAliasOperation(
+        create_alias=models.CreateAlias(collection_name=contract.collection_name(), alias_name=ALIAS)
+    )
+    with store_errors():
+        await client.update_collection_aliases(change_aliases_operations=[operation])

@@ -1,0 +1,88 @@
+"""The connection to Qdrant, with domain errors instead of the client's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import structlog
+from qdrant_client import AsyncQdrantClient
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from services.common.errors import (
+    DeadlineError,
+    ExhaustedError,
+    ImageragError,
+    InternalError,
+    UnavailableError,
+)
+
+log = structlog.get_logger(__name__)
+RETRY_AFTER_S = 2.0
+
+
+class StoreNotFoundError(Exception):
+    """The store has no such collection or alias; callers turn it into what it means for them."""
+
+
+class StoreExistsError(Exception):
+    """Someone else made the collection first."""
+
+
+def connect(url: str, *, api_key: str | None = None, timeout_s: int = 10) -> AsyncQdrantClient:
+    """A client for the store at `url`; connects on first use. Close it with `await client.close()`."""
+    return AsyncQdrantClient(
+        url=url,
+        # Without a port in the URL the client would take 6333 instead of the scheme's own.
+        port=httpx.URL(url).port,
+        api_key=api_key,
+        timeout=timeout_s,
+        check_compatibility=False,
+        # An environment proxy has no business between services of one cluster.
+        trust_env=False,
+    )
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn the client's exceptions into domain errors.
+
+    Raises:
+        StoreNotFoundError: No such collection.
+        StoreExistsError: The collection is there already.
+        UnavailableError: The store does not answer, or says that it cannot.
+        DeadlineError: The answer did not come in time.
+        ExhaustedError: The store sheds load.
+        InternalError: The store refused what we sent; its reason is in the log.
+    """
+    try:
+        yield
+    except UnexpectedResponse as error:
+        raise _from_response(error) from None
+    except ResponseHandlingException as error:
+        raise _from_transport(error.source) from None
+    except ResourceExhaustedResponse as error:
+        raise ExhaustedError("The vector store sheds load.", retry_after_s=float(error.retry_after_s)) from None
+
+
+def _from_response(error: UnexpectedResponse) -> Exception:
+    if error.status_code == 404:
+        return StoreNotFoundError()
+    if error.status_code == 409:
+        return StoreExistsError()
+    if error.status_code is not None and error.status_code >= 500:
+        log.warning("store_failed", status=error.status_code, body=error.content[:500])
+        return UnavailableError("The vector store cannot carry out the call now.", retry_after_s=RETRY_AFTER_S)
+    log.error("store_refused", status=error.status_code, body=error.content[:500])
+    return InternalError()
+
+
+def _from_transport(source: Exception) -> ImageragError:
+    if isinstance(source, httpx.TimeoutException):
+        return DeadlineError("The vector store did not answer in time.")
+    if isinstance(source, httpx.TransportError):
+        return UnavailableError("The vector store does not answer.", retry_after_s=RETRY_AFTER_S)
+    log.error("store_answer_unreadable", exc_info=source)
+    return InternalError()

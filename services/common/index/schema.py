@@ -1,0 +1,39 @@
+"""The shape of a collection: named vectors, sparse vector, payload indexes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qdrant_client import models
+
+from services.common.domain import LegName
+from services.common.index.contract import EmbeddingContract
+
+TENANT = "tenant"
+REVISION = "revision"
+DELETED = "deleted"
+METADATA = "metadata"
+
+PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
+    # Qdrant keeps the points of one tenant together on disk and counts word statistics by it.
+    TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
+    REVISION: models.PayloadSchemaType.INTEGER,
+    DELETED: models.PayloadSchemaType.BOOL,
+    "kind": models.PayloadSchemaType.KEYWORD,
+    "key": models.PayloadSchemaType.KEYWORD,
+    "document_id": models.PayloadSchemaType.KEYWORD,
+    "tags": models.PayloadSchemaType.KEYWORD,
+    "source_uri": models.PayloadSchemaType.KEYWORD,
+    "ingested_at": models.PayloadSchemaType.DATETIME,
+}
+"""Fields of ours that a filter may name, with their types. The user's own stand under `metadata`."""
+
+
+def collection_arguments(contract: EmbeddingContract) -> dict[str, Any]:
+    """Keyword arguments of `create_collection` for this contract."""
+    dense = models.VectorParams(size=contract.dim, distance=models.Distance.COSINE)
+    return {
+        "vectors_config": {LegName.IMAGE.value: dense, LegName.TEXT.value: dense},
+        "sparse_vectors_config": {LegName.BM25.value: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+        "metadata": contract.to_metadata(),
+    }
