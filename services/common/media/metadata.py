@@ -7,7 +7,7 @@ from io import BytesIO
 
 from services.common.errors import ImageError
 from services.common.media.containers import gif, jpeg, png, webp
-from services.common.media.containers.structure import UPRIGHT, OddStructureError
+from services.common.media.containers.structure import OddStructureError
 from services.common.media.images import (
     DEFAULT_LIMITS,
     ImageLimits,
@@ -22,7 +22,6 @@ _STRIPPERS: dict[str, Callable[[bytes, int], bytes]] = {
     "WEBP": webp.strip,
     "GIF": gif.strip,
 }
-_TURNS = range(2, 9)
 
 
 def strip_metadata(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
@@ -52,17 +51,16 @@ def strip_metadata(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
         return _as_png(data, limits)
     orientation = read_orientation(data, limits)
     try:
-        stripped = strip(data, orientation if orientation in _TURNS else UPRIGHT)
+        stripped = strip(data, orientation)
     except OddStructureError:
         return _as_png(data, limits)
-    return stripped if _shows_the_same(data, stripped, limits) else _as_png(data, limits)
+    return stripped if _shows(stripped, header, orientation, limits) else _as_png(data, limits)
 
 
-def _shows_the_same(data: bytes, stripped: bytes, limits: ImageLimits) -> bool:
+def _shows(stripped: bytes, header: ImageHeader, orientation: int, limits: ImageLimits) -> bool:
     """Whether a reader still sees the same format, size and turn; a crafted file may fool the editing."""
     try:
-        same_header = read_header(stripped, limits) == read_header(data, limits)
-        return same_header and read_orientation(stripped, limits) == read_orientation(data, limits)
+        return read_header(stripped, limits) == header and read_orientation(stripped, limits) == orientation
     except ImageError:
         return False
 
