@@ -10,6 +10,7 @@ from services.common.media.containers import gif, jpeg, png, webp
 from services.common.media.containers.structure import OddStructureError
 from services.common.media.images import (
     DEFAULT_LIMITS,
+    ImageHeader,
     ImageLimits,
     decode_rgb,
     read_header,
