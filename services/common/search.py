@@ -81,7 +81,7 @@ class SearchResult:
     """Hits, best first.
 
     Attributes:
-        nothing_relevant: Items are stored, but no hit is relevant.
+        nothing_relevant: No hit is relevant.
         fingerprint: The embedding contract that was searched under; empty while nothing is stored.
         collection: The physical collection; empty while nothing is stored.
         timings_ms: Milliseconds by stage: encode, query, retrieve, total.

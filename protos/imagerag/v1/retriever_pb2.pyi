@@ -261,7 +261,7 @@ class SearchResponse(_message.Message):
     COLLECTION_FIELD_NUMBER: _builtins.int
     TIMINGS_MS_FIELD_NUMBER: _builtins.int
     nothing_relevant: _builtins.bool
-    """True if something is stored but no leg rose above its noise floor."""
+    """No hit is relevant."""
     fingerprint: _builtins.str
     collection: _builtins.str
     @_builtins.property

@@ -195,7 +195,7 @@ class Index:
         return [FacetValue(str(hit.value), hit.count) for hit in answer.hits]
 
     async def _index_field(self, collection: Collection, tenant: str, path: str) -> bool:
-        """Let Qdrant count a field of the user's own; False if no item has it, so that nobody's guess is indexed."""
+        """Let Qdrant count a field of the user's own; False if no item has it: guesses are not indexed."""
         present = scoped(tenant, parse_filter({path: {"exists": True}}))
         with store_errors():
             if (await self._client.count(collection.name, count_filter=present, exact=True)).count == 0:

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common.rpc.interceptor import ErrorInterceptor
 
+_Status = health_pb2.HealthCheckResponse
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 """gRPC's own default of 4 MiB refuses a batch of photos."""
 
@@ -84,9 +85,12 @@ class RpcServer:
 
     async def set_serving(self, serving: bool) -> None:
         """Say through the health service whether calls are welcome."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", *self._service_names):
-            await self._health.set(name, status)
+            await self.set_health(name, serving)
+
+    async def set_health(self, name: str, serving: bool) -> None:
+        """Report the health of one name: a service, or something this server depends on."""
+        await self._health.set(name, _Status.SERVING if serving else _Status.NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Turn health to NOT_SERVING, refuse new calls, let running ones finish within `grace_s`."""

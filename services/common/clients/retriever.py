@@ -1,0 +1,72 @@
+"""The retriever as its callers see it."""
+
+from __future__ import annotations
+
+import json
+
+from imagerag.v1 import retriever_pb2, retriever_pb2_grpc, types_pb2
+
+from services.common.domain import Item, JsonObject
+from services.common.rpc.channel import call_metadata, unary
+from services.common.rpc.client import RpcClient
+from services.common.rpc.items import item_from_proto
+from services.common.rpc.searches import query_to_proto, result_from_proto
+from services.common.search import Facet, SearchQuery, SearchResult
+
+_NAME = "retriever"
+
+
+class RetrieverClient(RpcClient):
+    """Calls one retriever, or every replica behind one name."""
+
+    @property
+    def _stub(self) -> retriever_pb2_grpc.RetrieverAsyncStub:
+        return retriever_pb2_grpc.RetrieverStub(self.channel)
+
+    async def search(self, query: SearchQuery) -> SearchResult:
+        """Search.
+
+        Raises:
+            InvalidRequestError: The query, filter or picture is not usable.
+            UnavailableError: The retriever, the store or the encoder does not answer.
+            DeadlineError: The answer did not come in time.
+        """
+        call = self._stub.Search(query_to_proto(query), timeout=self._deadline_s, metadata=call_metadata())
+        return result_from_proto(query.tenant, await unary(_NAME, call))
+
+    async def get_item(self, tenant: str, item_id: str) -> Item:
+        """One item.
+
+        Raises:
+            NotFoundError: The tenant has none of this id.
+        """
+        request = retriever_pb2.GetItemRequest(context=_context(tenant), id=item_id)
+        call = self._stub.GetItem(request, timeout=self._deadline_s, metadata=call_metadata())
+        return item_from_proto(tenant, (await unary(_NAME, call)).item)
+
+    async def delete_item(self, tenant: str, item_id: str) -> bool:
+        """Delete an item for good; False if there was nothing to delete."""
+        request = retriever_pb2.DeleteItemRequest(context=_context(tenant), id=item_id)
+        call = self._stub.DeleteItem(request, timeout=self._deadline_s, metadata=call_metadata())
+        return (await unary(_NAME, call)).deleted
+
+    async def facet(
+        self, tenant: str, field: str, *, condition: JsonObject | None = None, limit: int = 10
+    ) -> list[Facet]:
+        """The most frequent values of a field.
+
+        Raises:
+            InvalidRequestError: The field, the filter or the limit is not usable.
+        """
+        request = retriever_pb2.FacetRequest(
+            context=_context(tenant),
+            field=field,
+            filter_json=json.dumps(condition) if condition else "",
+            limit=limit,
+        )
+        call = self._stub.Facet(request, timeout=self._deadline_s, metadata=call_metadata())
+        return [Facet(value.value, value.count) for value in (await unary(_NAME, call)).values]
+
+
+def _context(tenant: str) -> types_pb2.RequestContext:
+    return types_pb2.RequestContext(tenant=tenant)

@@ -1,0 +1,1 @@
+"""The retriever: hybrid search over the stored items, with reasons."""

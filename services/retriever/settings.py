@@ -1,0 +1,37 @@
+"""Settings of the retriever."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import ServiceSettings
+
+
+class RetrieverSettings(ServiceSettings):
+    """Read from IMAGERAG_RETRIEVER_* and the shared addresses."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGERAG_RETRIEVER_")
+
+    port: int = Field(default=50052, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    qdrant_url: str = Field(default="http://127.0.0.1:6333", validation_alias="QDRANT_URL")
+    """Qdrant's REST interface."""
+    qdrant_api_key: str | None = Field(default=None, validation_alias="QDRANT_API_KEY")
+    """Sent to Qdrant with every call."""
+    cache_url: str | None = Field(default=None, validation_alias="CACHE_URL")
+    """Redis that keeps query embeddings; unset: none are kept."""
+    encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")
+    """`host:port` of the encoder."""
+    store_timeout_s: int = Field(default=5, ge=1)
+    """Longest wait for the store, in seconds."""
+    encoder_timeout_s: float = Field(default=8.0, gt=0)
+    """Longest wait for the encoder, in seconds."""
+    resolve_ttl_s: float = Field(default=5.0, ge=0)
+    """How long the alias and the encoder's description are believed, in seconds."""
+    embedding_ttl_s: int = Field(default=86_400, ge=1)
+    """How long a query's embedding is kept, in seconds."""
+    candidates: int = Field(default=100, ge=1, le=1000)
+    """Candidates that each leg returns."""
+    probe_interval_s: float = Field(default=2.0, gt=0)
+    """How often store and encoder are asked whether they live, in seconds."""
