@@ -110,8 +110,33 @@ class LineOutcome:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One try at a range of lines, noted before the work begins and removed when it ends in any orderly way.
+
+    A note that stays is a try that ended with its process, or in an error nobody foresaw.
+
+    Attributes:
+        start: First line.
+        stop: Line behind the last one.
+        token: Name of the note.
+        earlier: Notes that were there already: of this range and, for a single line, of its batch.
+    """
+
+    start: int
+    stop: int
+    token: str
+    earlier: int
+
+
+@dataclass(frozen=True)
 class JobProgress:
-    """How far a job is; the numbers add up to `total`."""
+    """How far a job is; stored, merged, superseded, failed and pending add up to `total`.
+
+    Attributes:
+        state: `done` once every line has an outcome.
+        attempts: Tries that the finished lines took, added up.
+        closed_at: When the stored lines were found in the store once more and the ledger was closed.
+    """
 
     job: Job
     state: Literal["running", "done", "cancelled"]

@@ -1,0 +1,266 @@
+"""The ledger: what was accepted and what became of it. The queue may lose anything; the ledger is the truth."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from services.common.errors import InvalidRequestError, NotFoundError
+from services.common.jobs import encoding, layout
+from services.common.jobs.attempts import AttemptLog
+from services.common.jobs.cache import RecentlyUsed
+from services.common.jobs.folding import count, shadowed_by_key
+from services.common.jobs.layout import JobFolder
+from services.common.jobs.outcomes import OutcomeLog
+from services.common.jobs.records import (
+    Job,
+    JobProgress,
+    JobSource,
+    LineOutcome,
+    ManifestLine,
+    Outcome,
+)
+from services.common.objects import ObjectStore
+from services.common.revision import RevisionClock
+from services.common.tenant import check_tenant
+
+MAX_JOB_LINES = 200_000
+"""A job is built in memory, about 1 kB a line."""
+_ABANDONED_AFTER = timedelta(days=1)
+
+
+class JobLedger:
+    """Jobs under one data URL. All calls block; thread-safe.
+
+    Args:
+        objects: Where the ledger is kept.
+        clock: Orders accepted writes and recorded outcomes.
+
+    Attributes:
+        attempts: Tries that are under way or were cut short.
+    """
+
+    def __init__(self, objects: ObjectStore, clock: RevisionClock) -> None:
+        self._objects, self._clock = objects, clock
+        self.attempts = AttemptLog(objects, clock)
+        self._jobs: RecentlyUsed[JobFolder, Job] = RecentlyUsed(1024)
+        self._parts: RecentlyUsed[tuple[JobFolder, int], Sequence[ManifestLine]] = RecentlyUsed(8)
+        self._logs: RecentlyUsed[JobFolder, OutcomeLog] = RecentlyUsed(16)
+
+    def accept(
+        self,
+        tenant: str,
+        lines: Sequence[ManifestLine],
+        source: JobSource,
+        *,
+        job_id: str | None = None,
+        queue: Literal["interactive", "bulk"] = "bulk",
+        outcomes: Sequence[LineOutcome] = (),
+    ) -> Job:
+        """Take on a job. On return it survives a crash; a crash before leaves no job.
+
+        Args:
+            tenant: Whose items.
+            lines: What to ingest. Of lines with the same client's key the last counts.
+            source: Where they came from.
+            job_id: The caller's own id: accepting it again changes nothing and returns the job that is there.
+            queue: Where its messages go.
+            outcomes: Lines that need no work, e.g. unreadable lines of a manifest.
+
+        Raises:
+            InvalidRequestError: No lines, too many, a wrong job id or tenant, or text that is not Unicode.
+        """
+        folder = JobFolder(check_tenant(tenant), _checked(job_id) if job_id else uuid.uuid4().hex)
+        if job_id and self._objects.exists(folder.header):
+            return self.job(tenant, job_id)
+        _check_size(lines)
+        revision = self._clock.next()
+        job = Job(folder.job_id, tenant, revision, len(lines), datetime.now(UTC), source, queue)
+        self._write_parts(folder, lines, [*shadowed_by_key(lines), *outcomes])
+        self._objects.put(layout.recent_marker(tenant, revision, job.id), b"")
+        self._objects.put(layout.open_marker(tenant, job.id), job.created_at.isoformat().encode())
+        self._objects.put(folder.header, encoding.JOB.dump_json(job))
+        return job
+
+    def job(self, tenant: str, job_id: str) -> Job:
+        """The header of a job.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        if not layout.is_job_id(job_id):
+            raise _no_such_job()
+        folder = JobFolder(check_tenant(tenant), job_id)
+        return self._jobs.get(folder, lambda: self._read_job(folder))
+
+    def jobs(self, tenant: str, limit: int) -> list[Job]:
+        """The tenant's jobs, newest first."""
+        found: list[Job] = []
+        for name in reversed(self._objects.list(layout.recent_folder(check_tenant(tenant)))):
+            if len(found) == limit:
+                break
+            try:
+                found.append(self.job(tenant, name.partition(".")[2]))
+            except NotFoundError:
+                continue  # the process died while it accepted the job
+        return found
+
+    def lines(self, job: Job, start: int, stop: int) -> list[ManifestLine]:
+        """Lines `start` to `stop` (exclusive) of the manifest."""
+        stop = min(stop, job.total)
+        found: list[ManifestLine] = []
+        for part in range(layout.part_of(start), layout.part_of(max(start, stop - 1)) + 1):
+            offset = part * layout.PART_LINES
+            found.extend(self._part(job, part)[max(0, start - offset) : stop - offset])
+        return found
+
+    def outcomes(self, job: Job, start: int = 0, stop: int | None = None) -> dict[int, LineOutcome]:
+        """What became of the lines `start` to `stop`; lines still to be done are absent."""
+        return self._log(job).settled(start, job.total if stop is None else stop)
+
+    def progress(self, tenant: str, job_id: str) -> JobProgress:
+        """How far a job is.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        job = self.job(tenant, job_id)
+        try:
+            return encoding.PROGRESS.validate_json(self._objects.get(_folder(job).closed))
+        except NotFoundError:
+            return self._count(job)
+
+    def failures(self, tenant: str, job_id: str, after: int = -1, limit: int = 100) -> list[LineOutcome]:
+        """Failed lines behind line `after`, by line.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        settled = self.outcomes(self.job(tenant, job_id), after + 1)
+        failed = [found for _, found in sorted(settled.items()) if found.outcome is Outcome.FAILED]
+        return failed[:limit]
+
+    def record(self, job: Job, outcomes: Sequence[LineOutcome]) -> None:
+        """Note what became of lines; durable on return."""
+        self._log(job).record(outcomes)
+
+    def cancel(self, tenant: str, job_id: str) -> None:
+        """Let no further line of the job begin; nothing happens to a closed one.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        folder = _folder(self.job(tenant, job_id))
+        if not self._objects.exists(folder.closed):
+            self._objects.put(folder.cancelled, datetime.now(UTC).isoformat().encode())
+
+    def is_cancelled(self, job: Job) -> bool:
+        """Whether the job was cancelled."""
+        return self._objects.exists(_folder(job).cancelled)
+
+    def is_closed(self, job: Job) -> bool:
+        """Whether the job was closed."""
+        return self._objects.exists(_folder(job).closed)
+
+    def close(self, job: Job) -> JobProgress:
+        """Write the final numbers and take the job from the reconciler's list."""
+        progress = self._count(job, closed_at=datetime.now(UTC))
+        self._objects.put(_folder(job).closed, encoding.PROGRESS.dump_json(progress))
+        self._objects.delete(layout.open_marker(job.tenant, job.id))
+        return progress
+
+    def open_jobs(self) -> list[tuple[str, str]]:
+        """Tenant and id of every accepted job that is not closed."""
+        names = [name.partition(".") for name in self._objects.list(layout.OPEN)]
+        return [(tenant, job_id) for tenant, _, job_id in names if self._is_accepted(tenant, job_id)]
+
+    def _is_accepted(self, tenant: str, job_id: str) -> bool:
+        try:
+            self.job(tenant, job_id)
+        except NotFoundError:
+            self._forget_abandoned(layout.open_marker(tenant, job_id))
+            return False
+        return True
+
+    def _forget_abandoned(self, marker: str) -> None:
+        """Remove the marker of a job whose acceptance was cut short so long ago that no one is at it any more."""
+        try:
+            began = datetime.fromisoformat(self._objects.get(marker).decode())
+        except NotFoundError:
+            return
+        if datetime.now(UTC) - began > _ABANDONED_AFTER:
+            self._objects.delete(marker)
+
+    def _write_parts(
+        self, folder: JobFolder, lines: Sequence[ManifestLine], outcomes: Sequence[LineOutcome]
+    ) -> None:
+        for part in layout.parts(len(lines)):
+            held = slice(part * layout.PART_LINES, (part + 1) * layout.PART_LINES)
+            self._objects.put(folder.manifest(part), encoding.encode_lines(encoding.LINE, lines[held]))
+            known = [outcome for outcome in outcomes if layout.part_of(outcome.line) == part]
+            name = f"{folder.outcomes(part)}/{layout.ACCEPTED}.jsonl"
+            if known:
+                self._objects.put(name, encoding.encode_lines(encoding.OUTCOME, known))
+            else:
+                self._objects.delete(name)  # left by an acceptance under this id that was cut short
+
+    def _read_job(self, folder: JobFolder) -> Job:
+        try:
+            return encoding.JOB.validate_json(self._objects.get(folder.header))
+        except NotFoundError:
+            raise _no_such_job() from None
+
+    def _part(self, job: Job, part: int) -> Sequence[ManifestLine]:
+        folder = _folder(job)
+        return self._parts.get(
+            (folder, part),
+            lambda: encoding.decode_lines(encoding.LINE, self._objects.get(folder.manifest(part))),
+        )
+
+    def _log(self, job: Job) -> OutcomeLog:
+        folder = _folder(job)
+        return self._logs.get(folder, lambda: OutcomeLog(self._objects, self._clock, folder))
+
+    def _count(self, job: Job, closed_at: datetime | None = None) -> JobProgress:
+        settled = self.outcomes(job)
+        numbers = count(settled)
+        state: Literal["running", "done", "cancelled"] = "done" if len(settled) == job.total else "running"
+        return JobProgress(
+            job=job,
+            state="cancelled" if self.is_cancelled(job) else state,
+            stored=numbers[Outcome.STORED],
+            merged=numbers[Outcome.MERGED],
+            superseded=numbers[Outcome.SUPERSEDED],
+            failed=numbers[Outcome.FAILED],
+            pending=job.total - len(settled),
+            attempts=sum(outcome.attempts for outcome in settled.values()),
+            closed_at=closed_at,
+        )
+
+
+def _folder(job: Job) -> JobFolder:
+    return JobFolder(job.tenant, job.id)
+
+
+def _no_such_job() -> NotFoundError:
+    return NotFoundError("There is no such job.")
+
+
+def _checked(job_id: str) -> str:
+    if not layout.is_job_id(job_id):
+        raise InvalidRequestError(
+            f"{job_id[:80]!r} is not a job id: write 1 to 64 letters, digits, '-' and '_', letter or digit first."
+        )
+    return job_id
+
+
+def _check_size(lines: Sequence[ManifestLine]) -> None:
+    if not lines:
+        raise InvalidRequestError("The job has no items.")
+    if len(lines) > MAX_JOB_LINES:
+        raise InvalidRequestError(
+            f"The job has {len(lines):,} items; at most {MAX_JOB_LINES:,} are accepted. "
+            "Split it into several jobs."
+        )
