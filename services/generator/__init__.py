@@ -1,0 +1,1 @@
+"""Grounded answers: composed from what was retrieved, every sentence cited, streamed."""

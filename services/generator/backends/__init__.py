@@ -1,0 +1,1 @@
+"""What writes an answer; chosen by a setting, named by `app.py` alone."""
