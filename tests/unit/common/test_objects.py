@@ -1,0 +1,61 @@
+"""Durable objects: what is there, what is not, and what a crash leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import NotFoundError
+from services.common.objects import LocalObjects, ObjectStore, RemoteObjects, open_objects
+
+
+@pytest.fixture(params=["local", "memory"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    url = {"local": str(tmp_path), "memory": f"memory://{tmp_path.name}"}[request.param]
+    return open_objects(url)
+
+
+def test_the_scheme_decides(tmp_path: Path) -> None:
+    assert isinstance(open_objects(f"file://{tmp_path}"), LocalObjects)
+    assert isinstance(open_objects("memory://x"), RemoteObjects)
+
+
+def test_put_get_replace_delete(objects: ObjectStore) -> None:
+    objects.put("a/b/c", b"one")
+    objects.put("a/b/c", b"two")
+    assert objects.get("a/b/c") == b"two"
+    assert objects.exists("a/b/c")
+    objects.delete("a/b/c")
+    objects.delete("a/b/c")
+    assert not objects.exists("a/b/c")
+    with pytest.raises(NotFoundError):
+        objects.get("a/b/c")
+
+
+def test_list_names_what_is_directly_below(objects: ObjectStore) -> None:
+    for name in ("x/2", "x/1", "x/y/3"):
+        objects.put(name, b"")
+    assert objects.list("x") == ["1", "2", "y"]
+    assert objects.list("nowhere") == []
+
+
+@pytest.mark.parametrize("name", ["../out", "a/../../out", "a/./b", "a\0b"])
+def test_no_name_leaves_the_store(objects: ObjectStore, name: str) -> None:
+    with pytest.raises(ValueError, match="plain object name"):
+        objects.put(name, b"")
+
+
+def test_a_write_that_was_cut_off_is_not_seen(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+    objects.put("x/1", b"whole")
+    (tmp_path / "x" / "2.abc.part").write_bytes(b"ha")
+    assert objects.list("x") == ["1"]
+
+
+def test_a_folder_is_not_an_object(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+    objects.put("x/1", b"")
+    assert not objects.exists("x")
+    with pytest.raises(NotFoundError):
+        objects.get("x")

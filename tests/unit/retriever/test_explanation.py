@@ -1,0 +1,43 @@
+"""Reasons and relevance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.common.domain import Direction, Item, ItemKind, LegName
+from services.retriever.explanation import explain
+from services.retriever.fusion import Fused, LegPart
+from services.retriever.planning import PlannedLeg
+
+IMAGE = PlannedLeg(LegName.IMAGE, Direction.TEXT_TO_IMAGE, 1.0, 0.2)
+WORDS = PlannedLeg(LegName.BM25, Direction.TEXT_TO_WORDS, 0.5, 0.0)
+ITEM = Item("id", "t", ItemKind.IMAGE, 1, datetime(2026, 1, 1, tzinfo=UTC), text="a red dress with white dots")
+
+
+def _part(*, votes: bool) -> LegPart:
+    return LegPart(rank=3, score=0.3, votes=votes, contribution=0.01 if votes else 0.0)
+
+
+def test_each_leg_that_found_the_item_is_named() -> None:
+    hit = explain(Fused("id", 0.01, (_part(votes=True), None)), ITEM, [IMAGE, WORDS], "dress")
+    (leg,) = hit.legs
+    assert (leg.leg, leg.rank, leg.noise_floor, leg.contribution) == (LegName.IMAGE, 3, 0.2, 0.01)
+    assert hit.matched_words == ("dress",)
+
+
+@pytest.mark.parametrize(
+    ("image_votes", "words_vote", "query", "relevant"),
+    [
+        (True, False, "anything", True),
+        (False, False, "red dress", False),
+        (False, True, "red dress", True),
+        (False, True, "quarterly report on the red sea trade routes", False),
+    ],
+)
+def test_relevance_takes_a_vector_or_enough_words(
+    image_votes: bool, words_vote: bool, query: str, relevant: bool
+) -> None:
+    fused = Fused("id", 0.0, (_part(votes=image_votes), _part(votes=words_vote)))
+    assert explain(fused, ITEM, [IMAGE, WORDS], query).relevant is relevant
