@@ -1,0 +1,23 @@
+"""Qdrant's REST API over the embedded Qdrant Edge engine: thin, and for one machine.
+
+The stock `qdrant-client` works against it unmodified, from any number of processes. One process owns the data
+folder (a lock holds it) and runs every engine call on one thread, because the engine keeps Python's global lock
+during a call: a long call delays everything else, health included. Where more than that is needed, run a real
+Qdrant server and point `QDRANT_URL` at it; nothing else changes.
+
+What differs from the real server (checked against qdrant-client 1.20 and the server's source):
+
+* One shard, no replicas, no consensus, no snapshots, no distance matrix, no server-side inference: 501.
+* Every vector is checked before the engine sees it, and a whole request before any of it is applied. NaN, infinite
+  or overflowing numbers and duplicate sparse indices are refused here with 400.
+* A write is applied before it is answered, with `wait=false` too; that one answers `acknowledged`, and its errors
+  are reported rather than lost.
+* `wait=true` means written to the engine's log: it survives SIGKILL. Power loss was not tried.
+* Payloads deeper than 64 levels and filters deeper than 16 are refused: the engine writes them to its log, but
+  cannot read them back (seen from 127 and 40 levels on).
+* Unknown fields in a body are refused with 400; the real server ignores most of them.
+* PATCH of a collection changes its metadata; any other change of configuration answers 501.
+* Scores of `query/groups` come from this module's own grouping; `with_lookup` answers 501.
+* The `version` of a point restarts when its collection is rebuilt by the indexer.
+* The HNSW index is built by a child process on a copy (see `indexing`); until then search is exact.
+"""

@@ -1,0 +1,51 @@
+"""What Qdrant's REST API has and this store has not: 501 with the feature's name."""
+
+from __future__ import annotations
+
+from services.common.errors import UnimplementedError
+from services.store.routes.call import Call, Endpoint
+
+_FEATURES = {
+    "Snapshots": [
+        "/snapshots",
+        "/snapshots/{rest:path}",
+        "/collections/{name}/snapshots",
+        "/collections/{name}/snapshots/{rest:path}",
+    ],
+    "Sharding": ["/collections/{name}/shards", "/collections/{name}/shards/{rest:path}"],
+    "Clustering": ["/cluster", "/cluster/{rest:path}", "/collections/{name}/cluster"],
+    "Distance matrix": ["/collections/{name}/points/search/matrix/{rest:path}"],
+    "The search API before points/query": [
+        "/collections/{name}/points/search",
+        "/collections/{name}/points/search/{rest:path}",
+        "/collections/{name}/points/recommend",
+        "/collections/{name}/points/recommend/{rest:path}",
+        "/collections/{name}/points/discover",
+        "/collections/{name}/points/discover/{rest:path}",
+    ],
+    "Adding and removing vector names": ["/collections/{name}/vectors/{rest:path}"],
+    "Optimization reports": ["/collections/{name}/optimizations"],
+    "Telemetry": ["/telemetry"],
+    "Issues": ["/issues"],
+    "Quotas": ["/quotas"],
+    "Locks": ["/locks"],
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def unsupported_endpoints() -> list[Endpoint]:
+    """Every path of them under every method."""
+    return [
+        Endpoint(method, path, _refusal(feature))
+        for feature, paths in _FEATURES.items()
+        for path in paths
+        for method in METHODS
+    ]
+
+
+class _refusal:  # noqa: N801 - reads as the function that it is to its callers
+    def __init__(self, feature: str) -> None:
+        self._feature = feature
+
+    def __call__(self, _call: Call) -> object:
+        raise UnimplementedError(f"{self._feature} is not offered by this store")
