@@ -1,0 +1,1 @@
+"""Pictures and texts to vectors of one space, over gRPC."""

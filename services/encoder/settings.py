@@ -1,0 +1,51 @@
+"""Settings of the encoder."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.common.media.images import PILLOW_ALARM_PIXELS, ImageLimits
+from services.common.settings import ServiceSettings
+
+
+def _default_threads() -> int:
+    return min(4, os.cpu_count() or 1)
+
+
+class EncoderSettings(ServiceSettings):
+    """Read from IMAGERAG_ENCODER_*."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGERAG_ENCODER_")
+
+    port: int = Field(default=50051, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    model: str = Field(default="starter", min_length=1)
+    """`starter`, the hub id of a CLIP model (openai/clip-vit-base-patch32), or a folder that holds one."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs; `auto` takes CUDA if there is a device."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` takes bfloat16 on CUDA and on CPUs with AMX. The starter always runs in float32."""
+    threads: int = Field(default_factory=_default_threads, ge=1, le=256)
+    """CPU threads of the model. Two busy processes with more threads than cores slow each other to a crawl."""
+    decode_threads: int = Field(default=2, ge=1, le=64)
+    """Threads that decode and scale pictures for bulk callers; interactive ones have one of their own."""
+    max_batch_items: int = Field(default=64, ge=1, le=1024)
+    """Most inputs of one call."""
+    device_batch_items: int = Field(default=32, ge=1, le=1024)
+    """Most inputs that go through the model at once, across callers."""
+    queue_limit_items: int = Field(default=512, ge=1)
+    """Inputs that may be inside the service at once, waiting or running; more are refused."""
+    max_image_bytes: int = Field(default=32 * 1024 * 1024, ge=1)
+    """Largest encoded picture, in bytes."""
+    max_image_pixels: int = Field(default=50_000_000, ge=1, le=PILLOW_ALARM_PIXELS)
+    """Largest width x height of a picture."""
+    max_text_chars: int = Field(default=16_384, ge=1)
+    """Longest text, in characters; what is beyond the model's own limit is cut."""
+
+    def image_limits(self) -> ImageLimits:
+        """What pictures are accepted."""
+        return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
