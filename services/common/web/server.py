@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.common.web.header_deadline import protocol_with_header_deadline
+
 
 class _QuietServer(uvicorn.Server):
     """uvicorn without its signal handlers: the runtime has its own."""
@@ -27,11 +29,14 @@ class HttpServer:
         host: Address to bind.
         port: Port to bind; 0 takes a free one.
         keep_alive_s: Idle connections are closed after this time.
+        header_s: A connection whose request header is not complete after this time is closed.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, keep_alive_s: float = 75.0) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, *, keep_alive_s: float = 75.0, header_s: float = 10.0
+    ) -> None:
         self._app, self._host, self._port = app, host, port
-        self._keep_alive_s = keep_alive_s
+        self._keep_alive_s, self._header_s = keep_alive_s, header_s
         self._server: _QuietServer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -47,6 +52,7 @@ class HttpServer:
         listener = _listen(self._host, self._port)
         config = uvicorn.Config(
             self._app,
+            http=protocol_with_header_deadline(self._header_s),
             access_log=False,
             log_config=None,
             timeout_keep_alive=int(self._keep_alive_s),

@@ -1,0 +1,124 @@
+"""The use case of taking things in: check, keep the bytes, write the ledger, tell the workers, perhaps wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from services.common.errors import InvalidRequestError, NotFoundError
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.records import Job, JobSource, LineOutcome, ManifestLine, Outcome
+from services.common.jobs.sources import SourceLines, folder_lines, manifest_lines
+from services.common.media.images import ImageHeader, ImageLimits, read_header
+from services.common.media.store import MediaStore
+from services.gateway.submission import Submission
+
+_FIRST_LOOK_S = 0.03
+_SLOWEST_LOOK_S = 0.5
+Queue = Literal["interactive", "bulk"]
+
+
+@dataclass(frozen=True)
+class KeptPicture:
+    """A picture in the media store."""
+
+    sha256: str
+    header: ImageHeader
+
+
+class Ingestion:
+    """Accepts items and jobs. When a call returns, what it accepted survives any crash.
+
+    Args:
+        ledger: The truth about jobs.
+        media: Keeps the bytes.
+        submission: The way to the workers.
+        limits: What pictures are accepted.
+        roots: Folders that server-side sources may read.
+    """
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        media: MediaStore,
+        submission: Submission,
+        limits: ImageLimits,
+        roots: Sequence[Path],
+    ) -> None:
+        self._ledger, self._media, self._submission = ledger, media, submission
+        self._limits, self._roots = limits, tuple(roots)
+
+    async def check_queue(self) -> None:
+        """Find out before anything is written whether a job can be submitted.
+
+        Raises:
+            UnavailableError: The broker does not take jobs.
+        """
+        await asyncio.to_thread(self._submission.check)
+
+    async def keep(self, tenant: str, data: bytes) -> KeptPicture:
+        """Check a picture by its header and keep it without its metadata.
+
+        Raises:
+            ImageError: It is not accepted.
+        """
+        header = await asyncio.to_thread(read_header, data, self._limits)
+        return KeptPicture(await asyncio.to_thread(self._media.put, tenant, data), header)
+
+    async def has_picture(self, tenant: str, sha256: str) -> bool:
+        """Whether the tenant has put this picture."""
+        return await asyncio.to_thread(self._media.exists, tenant, sha256)
+
+    async def accept(
+        self, tenant: str, lines: Sequence[ManifestLine], source: JobSource, queue: Queue = "bulk"
+    ) -> Job:
+        """Make a job of `lines` and queue it.
+
+        Raises:
+            InvalidRequestError: There are no lines.
+            UnavailableError: The broker does not take jobs; nothing was written.
+        """
+        if not lines:
+            raise InvalidRequestError("There is nothing to ingest.")
+        await self.check_queue()
+        return await asyncio.to_thread(self._accept, tenant, lines, source, queue)
+
+    async def read_source(self, source: JobSource) -> SourceLines:
+        """What a folder or a manifest on the server holds.
+
+        Raises:
+            ForbiddenError: It lies outside the configured roots.
+            InvalidRequestError: It cannot be read.
+        """
+        read = folder_lines if source.type == "folder" else manifest_lines
+        return await asyncio.to_thread(read, source.path, self._roots)
+
+    async def wait(self, job: Job, wait_s: float) -> LineOutcome | None:
+        """The end of a one-line job, or None if it does not come within `wait_s`."""
+        loop = asyncio.get_running_loop()
+        give_up_at, pause_s = loop.time() + wait_s, _FIRST_LOOK_S
+        while loop.time() < give_up_at:
+            await asyncio.sleep(min(pause_s, max(0.0, give_up_at - loop.time())))
+            outcome = (await asyncio.to_thread(self._ledger.outcomes, job)).get(0)
+            if outcome is not None and outcome.outcome is not Outcome.PENDING:
+                return outcome
+            pause_s = min(pause_s * 1.5, _SLOWEST_LOOK_S)
+        return None
+
+    def _accept(self, tenant: str, lines: Sequence[ManifestLine], source: JobSource, queue: Queue) -> Job:
+        job = self._ledger.accept(tenant, lines, source, queue=queue)
+        self._submission.publish(job)
+        return job
+
+
+def named(line: ManifestLine, number: int) -> ManifestLine:
+    """`line` with a name a person can find again: its own, else its key or title, else its number from 1."""
+    return replace(line, name=line.name or line.key or line.title[:80] or f"#{number}")
+
+
+def missing_picture(sha256: str) -> NotFoundError:
+    """The error for an item whose picture was not put before."""
+    return NotFoundError(f"There is no picture {sha256[:12]}…: send its bytes to PUT /v1/media first.")

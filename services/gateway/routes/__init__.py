@@ -1,0 +1,1 @@
+"""The addresses of the REST interface. Routes translate; the use cases lie beside this package."""

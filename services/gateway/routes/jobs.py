@@ -1,0 +1,127 @@
+"""/v1/jobs: take many things in, and watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from starlette.requests import Request
+
+from services.common.errors import InvalidRequestError
+from services.common.jobs.records import JobSource, ManifestLine
+from services.gateway.bodies import is_form, only_parts, open_form, read_text_part
+from services.gateway.openapi import job_body
+from services.gateway.problems import Problem
+from services.gateway.schemas.base import parse
+from services.gateway.schemas.jobs import (
+    AcceptedJob,
+    FailuresResponse,
+    JobItem,
+    JobModel,
+    JobRequest,
+    JobsResponse,
+    Rejected,
+    failure_model,
+    job_model,
+)
+from services.gateway.state import Gateway, Tenant, TheGateway
+from services.gateway.strict_json import read_json, read_object
+from services.gateway.uploads import Intake, rejections, take_items, take_uploads
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+_FILES, _ITEMS = "files", "items"
+SHOWN_REJECTIONS = 1000
+
+
+@router.post("", status_code=202, response_model=AcceptedJob, openapi_extra=job_body())
+async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> AcceptedJob | Response:
+    """Take in many items: pictures in a form, a list of items, or files that lie on the server."""
+    await gateway.ingestion.check_queue()
+    if is_form(request):
+        intake = await _read_form(request, gateway, tenant)
+        return await _accept(gateway, tenant, JobSource("upload"), intake.lines, rejections(intake))
+    asked = parse(JobRequest, read_object(await request.body()))
+    if (asked.items is None) == (asked.source is None):
+        raise InvalidRequestError("Send either 'items' or 'source'.")
+    if asked.source is not None:
+        source = JobSource(asked.source.type, asked.source.path)
+        found = await gateway.ingestion.read_source(source)
+        rejected = [Rejected(name=line.name, code=line.code, message=line.message) for line in found.rejected]
+        return await _accept(gateway, tenant, source, found.lines, rejected)
+    intake = await take_items(gateway.ingestion, tenant, asked.items or [])
+    return await _accept(gateway, tenant, JobSource("upload"), intake.lines, rejections(intake))
+
+
+@router.get("")
+async def list_jobs(
+    gateway: TheGateway, tenant: Tenant, limit: Annotated[int, Query(ge=1, le=200)] = 20
+) -> JobsResponse:
+    """The newest jobs."""
+
+    def read() -> list[JobModel]:
+        return [job_model(gateway.ledger.progress(tenant, job.id)) for job in gateway.ledger.jobs(tenant, limit)]
+
+    return JobsResponse(jobs=await asyncio.to_thread(read))
+
+
+@router.get("/{job_id}")
+async def get_job(job_id: str, gateway: TheGateway, tenant: Tenant) -> JobModel:
+    """How far a job is."""
+    return job_model(await asyncio.to_thread(gateway.ledger.progress, tenant, job_id))
+
+
+@router.get("/{job_id}/failures")
+async def get_failures(
+    job_id: str,
+    gateway: TheGateway,
+    tenant: Tenant,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=-1, description="The `next` of the page before.")] = -1,
+) -> FailuresResponse:
+    """What was given up, and why."""
+    found = await asyncio.to_thread(gateway.ledger.failures, tenant, job_id, after, limit + 1)
+    shown = found[:limit]
+    more = len(found) > limit
+    return FailuresResponse(
+        failures=[failure_model(outcome) for outcome in shown], next=shown[-1].line if more else None
+    )
+
+
+@router.post("/{job_id}/cancel")
+async def cancel_job(job_id: str, gateway: TheGateway, tenant: Tenant) -> JobModel:
+    """Let no further item of the job begin; what is stored stays."""
+    await asyncio.to_thread(gateway.ledger.cancel, tenant, job_id)
+    return job_model(await asyncio.to_thread(gateway.ledger.progress, tenant, job_id))
+
+
+async def _read_form(request: Request, gateway: Gateway, tenant: str) -> Intake:
+    async with open_form(request, files=gateway.upload_files + 1) as form:
+        only_parts(form, {_FILES, _ITEMS})
+        text = await read_text_part(form, _ITEMS)
+        described = _describe(read_json(text)) if text is not None else {}
+        uploads = form.getlist(_FILES)
+        return await take_uploads(gateway.ingestion, tenant, uploads, described, gateway.image_limits.max_bytes)
+
+
+def _describe(value: Any) -> dict[str, JobItem]:
+    if not isinstance(value, list):
+        raise InvalidRequestError(f"The part {_ITEMS!r} must be a JSON list of items, matched by 'name'.")
+    items = [parse(JobItem, entry, where=f"items.{index}") for index, entry in enumerate(value)]
+    return {item.name: item for item in items}
+
+
+async def _accept(
+    gateway: Gateway,
+    tenant: str,
+    source: JobSource,
+    lines: Sequence[ManifestLine],
+    rejected: Sequence[Rejected],
+) -> AcceptedJob | Response:
+    if not lines:
+        detail = "None of the items could be accepted." if rejected else "There is nothing to ingest there."
+        extra = {"rejected": [entry.model_dump() for entry in rejected[:SHOWN_REJECTIONS]]}
+        return Problem(422, "nothing_accepted", detail, extra=extra).response()
+    job = await gateway.ingestion.accept(tenant, lines, source)
+    return AcceptedJob(job_id=job.id, total=job.total, rejected=list(rejected[:SHOWN_REJECTIONS]))

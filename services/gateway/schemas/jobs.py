@@ -1,0 +1,145 @@
+"""Ingestion jobs in JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from services.common.jobs.records import JobProgress, LineOutcome
+from services.gateway.schemas.base import RequestModel, ResponseModel
+from services.gateway.schemas.items import ItemDraft
+
+MAX_ITEMS = 10_000
+"""Most items of one request; a longer list is a manifest on the server."""
+
+
+class JobItem(ItemDraft):
+    """An item of a job; its picture was put by PUT /v1/media before."""
+
+    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    """The picture's digest; without it the item is its text."""
+    name: str = Field(default="", max_length=512)
+    """What you know it by; progress and failures name it."""
+
+
+class SourceModel(RequestModel):
+    """Files that lie on the server, under one of IMAGERAG_SOURCE_ROOTS."""
+
+    type: Literal["folder", "manifest"]
+    path: str = Field(min_length=1, max_length=4096)
+
+
+class JobRequest(RequestModel):
+    """Either items or a source."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"items": [{"sha256": "9f86d081" * 8, "title": "Red dress", "name": "dress.jpg"}]},
+                {"source": {"type": "folder", "path": "/data/photos"}},
+            ]
+        }
+    )
+
+    items: list[JobItem] | None = Field(default=None, min_length=1, max_length=MAX_ITEMS)
+    source: SourceModel | None = None
+
+
+class Rejected(ResponseModel):
+    """An item that was not taken into the job."""
+
+    name: str
+    code: str
+    message: str
+
+
+class AcceptedJob(ResponseModel):
+    """A job that will be carried out, whatever happens to the processes."""
+
+    job_id: str
+    total: int
+    rejected: list[Rejected]
+
+
+class JobSourceModel(ResponseModel):
+    """Where a job's items came from."""
+
+    type: Literal["upload", "folder", "manifest"]
+    path: str
+
+
+class JobModel(ResponseModel):
+    """How far a job is; `stored` to `pending` add up to `total`."""
+
+    id: str
+    state: Literal["running", "done", "cancelled"]
+    created_at: datetime
+    closed_at: datetime | None
+    source: JobSourceModel
+    total: int
+    stored: int
+    merged: int
+    """The same item as another line of the job."""
+    superseded: int
+    """A newer write or delete of the item came first."""
+    failed: int
+    pending: int
+    attempts: int
+
+
+class JobsResponse(ResponseModel):
+    """Jobs, newest first."""
+
+    jobs: list[JobModel]
+
+
+class FailureModel(ResponseModel):
+    """An item that was given up."""
+
+    line: int
+    name: str
+    id: str | None
+    code: str
+    message: str
+    attempts: int
+
+
+class FailuresResponse(ResponseModel):
+    """Failures by line."""
+
+    failures: list[FailureModel]
+    next: int | None
+    """Give it as `after` for the rest; null: these were the last."""
+
+
+def job_model(progress: JobProgress) -> JobModel:
+    """The JSON form of `progress`."""
+    job = progress.job
+    return JobModel(
+        id=job.id,
+        state=progress.state,
+        created_at=job.created_at,
+        closed_at=progress.closed_at,
+        source=JobSourceModel(type=job.source.type, path=job.source.path),
+        total=job.total,
+        stored=progress.stored,
+        merged=progress.merged,
+        superseded=progress.superseded,
+        failed=progress.failed,
+        pending=progress.pending,
+        attempts=progress.attempts,
+    )
+
+
+def failure_model(outcome: LineOutcome) -> FailureModel:
+    """The JSON form of a failed line."""
+    return FailureModel(
+        line=outcome.line,
+        name=outcome.name,
+        id=outcome.item_id or None,
+        code=outcome.code,
+        message=outcome.message,
+        attempts=outcome.attempts,
+    )
