@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.store import StoreProcess
 
 
@@ -14,6 +15,13 @@ from tests.fixtures.store import StoreProcess
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     """One store process for the whole run; tests keep apart by their own collections."""
     with StoreProcess(tmp_path_factory.mktemp("store") / "data") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EncoderProcess]:
+    """One encoder process with the starter model for the whole run; it keeps nothing."""
+    with EncoderProcess(tmp_path_factory.mktemp("encoder")) as process:
         yield process
 
 
