@@ -25,13 +25,17 @@ class AttemptLog:
     def __init__(self, objects: ObjectStore, clock: RevisionClock) -> None:
         self._objects, self._clock = objects, clock
 
-    def begin(self, job: Job, start: int, stop: int) -> Attempt:
-        """Note a try at the lines `start` to `stop`; durable on return."""
+    def earlier(self, job: Job, start: int, stop: int) -> int:
+        """How many tries at these lines did not end in order: their own and, for a single line, its batch's."""
         folder, batch = _folder(job), batch_of(job, start)
         ranges = {(start, stop), (batch.start, batch.stop)}
-        earlier = sum(len(self._objects.list(folder.attempts(*lines))) for lines in ranges)
+        return sum(len(self._objects.list(folder.attempts(*lines))) for lines in ranges)
+
+    def begin(self, job: Job, start: int, stop: int) -> Attempt:
+        """Note a try at the lines `start` to `stop`; durable on return."""
+        earlier = self.earlier(job, start, stop)
         token = layout.order_name(self._clock.next(), uuid.uuid4().hex)
-        self._objects.put(f"{folder.attempts(start, stop)}/{token}", b"{}")
+        self._objects.put(f"{_folder(job).attempts(start, stop)}/{token}", b"{}")
         return Attempt(start, stop, token, earlier)
 
     def end(self, job: Job, attempt: Attempt) -> None:
@@ -42,14 +46,14 @@ class AttemptLog:
         """Keep a try that ended in an unforeseen error, with its code: it counts like a lost process."""
         self._objects.put(_name(job, attempt), json.dumps({"code": code}).encode())
 
-    def last_failure(self, job: Job, attempt: Attempt) -> str:
-        """The error code of the try before this one at the same lines; empty if its process was lost."""
-        folder = _folder(job).attempts(attempt.start, attempt.stop)
-        before = [token for token in self._objects.list(folder) if token < attempt.token]
-        if not before:
+    def last_failure(self, job: Job, start: int, stop: int) -> str:
+        """The error code of the last such try at exactly these lines; empty if its process was lost."""
+        folder = _folder(job).attempts(start, stop)
+        noted = self._objects.list(folder)
+        if not noted:
             return ""
         try:
-            return str(json.loads(self._objects.get(f"{folder}/{before[-1]}")).get("code", ""))
+            return str(json.loads(self._objects.get(f"{folder}/{noted[-1]}")).get("code", ""))
         except NotFoundError:
             return ""
 

@@ -1,0 +1,120 @@
+"""The composition root: the Celery application, and what each of its processes opens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+import structlog
+from celery import Celery, signals
+from redis import Redis
+
+from services.common.clients.encoder import EncoderClient
+from services.common.index.index import Index
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.messages import APP_NAME
+from services.common.media.images import ImageLimits
+from services.common.media.store import MediaStore
+from services.common.objects import open_objects
+from services.common.revision import RevisionClock
+from services.common.runtime import announce
+from services.common.telemetry.logs import configure_logs
+from workers import metrics
+from workers.ingest.batch import BatchService
+from workers.ingest.ingestor import Ingestor
+from workers.ingest.pictures import PictureIntake
+from workers.leases import Leases
+from workers.manifests import ManifestIntake
+from workers.process import Process, Services
+from workers.publishing import Publish, celery_publisher
+from workers.queueing import celery_settings
+from workers.reconcile.hints import RequeueHints
+from workers.reconcile.reconciler import Reconciler
+from workers.settings import WorkersSettings
+from workers.tasks import register
+
+log = structlog.get_logger(__name__)
+_REDIS_TIMEOUT_S = 5.0
+
+
+def create_app(settings: WorkersSettings) -> Celery:
+    """The application of workers and beat. Nothing is opened before a pool process has its first task."""
+    app = Celery(APP_NAME, set_as_current=False)
+    app.conf.update(celery_settings(settings))
+    publish = celery_publisher(app)
+
+    def open_services() -> AbstractAsyncContextManager[Services]:
+        return compose(settings, publish)
+
+    process = Process(open_services)
+    register(app, process, settings)
+    _connect_signals(process, settings)
+    return app
+
+
+async def check(app: Celery, settings: WorkersSettings) -> None:
+    """Open and close what a pool process would; nothing is asked of another service."""
+    async with compose(settings, celery_publisher(app)):
+        pass
+
+
+@asynccontextmanager
+async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[Services]:
+    """Open what one process needs, in order; close it in reverse."""
+    objects = open_objects(settings.data_url)
+    ledger = JobLedger(objects, RevisionClock())
+    limits = ImageLimits(max_bytes=settings.picture_limit_bytes, max_pixels=settings.picture_limit_pixels)
+    intake = PictureIntake(MediaStore(objects), settings.source_roots, limits, settings.thumbnail_px)
+    async with AsyncExitStack() as stack:
+        index = await stack.enter_async_context(_index(settings))
+        encoder = await stack.enter_async_context(
+            EncoderClient(settings.encoder_url, deadline_s=settings.encoder_deadline_s)
+        )
+        redis = stack.enter_context(
+            Redis.from_url(
+                settings.broker_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
+            )
+        )
+        leases = Leases(redis, settings.lease_s)
+        ingestor = Ingestor(encoder, index, intake, settings.chunk_items)
+        yield Services(
+            BatchService(
+                ledger,
+                leases,
+                ingestor,
+                publish,
+                max_attempts=settings.max_attempts,
+                limit_s=settings.batch_limit_s,
+            ),
+            ManifestIntake(ledger, leases, publish, settings.source_roots),
+            Reconciler(ledger, index, leases, RequeueHints(redis), redis, publish, settings.requeue_after_s),
+        )
+
+
+def _index(settings: WorkersSettings) -> Index:
+    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    return Index(settings.qdrant_url, api_key=key, timeout_s=settings.store_timeout_s)
+
+
+def _connect_signals(process: Process, settings: WorkersSettings) -> None:
+    """Hook into the processes' lives; the signals are global, as Celery has them."""
+
+    @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _logs(**_: object) -> None:
+        configure_logs("workers", settings.log_level, settings.log_format)
+
+    @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _ready(sender: object, **_: object) -> None:
+        if settings.metrics_port is not None:
+            metrics.serve(settings.host, settings.metrics_port)
+        if settings.announce_path is not None:
+            announce(settings.announce_path, str(sender))
+        log.info("serving", service="workers", queues=settings.queues)
+
+    @signals.beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _beating(sender: object, **_: object) -> None:
+        log.info("serving", service="beat", every_s=settings.reconcile_interval_s)
+
+    @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _close(**_: object) -> None:
+        process.close()

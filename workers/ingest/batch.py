@@ -1,0 +1,164 @@
+"""One message: what of it is still to be done, who does it, how often it was tried, what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from services.common.errors import (
+    DeadlineError,
+    ImageragError,
+    ImageWorkerLostError,
+    InternalError,
+    NotFoundError,
+    rebuild,
+)
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.messages import BatchMessage
+from services.common.jobs.records import BATCH_ITEMS, Attempt, Job, LineOutcome, Outcome
+from workers import metrics
+from workers.ingest.decision import Action, decide
+from workers.ingest.ingestor import Ingestor, Report
+from workers.ingest.items import NumberedLine
+from workers.leases import Held, Leases, lines_name
+from workers.publishing import Publish
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Later:
+    """The message is to come back.
+
+    Attributes:
+        code: Why, for logs and metrics.
+        after_s: What whoever is busy or down asked for.
+    """
+
+    code: str
+    after_s: float | None = None
+
+
+class BatchService:
+    """Carries out messages. Belongs to the event loop of its ingestor.
+
+    Args:
+        ledger: What was accepted and what became of it.
+        leases: Who works on what.
+        ingestor: Does the work.
+        publish: Sends the single lines of a batch that a process was lost on.
+        max_attempts: Most tries at a line that takes its process with it.
+        limit_s: Longest time for one message.
+    """
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        leases: Leases,
+        ingestor: Ingestor,
+        publish: Publish,
+        *,
+        max_attempts: int,
+        limit_s: float,
+    ) -> None:
+        self._ledger, self._leases, self._ingestor = ledger, leases, ingestor
+        self._publish, self._max_attempts, self._limit_s = publish, max_attempts, limit_s
+
+    async def run(self, job_id: str, tenant: str, start: int, stop: int) -> Later | None:
+        """Work on the lines `start` to `stop` of a job, as far as they are still to be done."""
+        started = time.perf_counter()
+        try:
+            job = self._ledger.job(tenant, job_id)
+        except ImageragError as error:
+            log.warning("message_dropped", code=error.code)
+            return None
+        if not 0 <= start < stop <= min(job.total, start + BATCH_ITEMS):
+            log.warning("message_dropped", code="invalid_request", start=start, stop=stop)
+            return None
+        message = BatchMessage(job.id, job.tenant, start, stop, job.queue)
+        with self._leases.hold(lines_name(tenant, job_id, start, stop)) as held:
+            later = self._wait(held) if held else await self._carry_out(job, message)
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+        return later
+
+    def _wait(self, held: Held) -> Later:
+        """Another process has these lines, or died with them a moment ago: its lease decides."""
+        return Later("leased", held.for_s)
+
+    async def _carry_out(self, job: Job, message: BatchMessage) -> Later | None:
+        if self._ledger.is_cancelled(job):
+            return None
+        done = self._ledger.outcomes(job, message.start, message.stop)
+        lines = [number for number in range(message.start, message.stop) if number not in done]
+        earlier = self._ledger.attempts.earlier(job, message.start, message.stop)
+        match decide(lines, message.stop - message.start, earlier, self._max_attempts):
+            case Action.SKIP:
+                return None
+            case Action.SPLIT:
+                self._split(message, lines)
+                return None
+            case Action.GIVE_UP:
+                self._give_up(job, message, earlier)
+                return None
+        return await self._work(job, message, lines)
+
+    def _split(self, message: BatchMessage, lines: Sequence[int]) -> None:
+        wanted = set(lines)
+        log.warning("batch_split", start=message.start, stop=message.stop, lines=len(lines))
+        metrics.SPLITS.inc()
+        self._publish([single for single in message.singles() if single.start in wanted])
+
+    def _give_up(self, job: Job, message: BatchMessage, earlier: int) -> None:
+        name = self._ledger.lines(job, message.start, message.stop)[0].name
+        error = self._reason(job, message, earlier)
+        log.error("line_given_up", line=message.start, code=error.code, attempts=earlier)
+        outcome = LineOutcome(
+            message.start, Outcome.FAILED, name, code=error.code, message=error.message, attempts=earlier
+        )
+        self._record(job, [outcome])
+
+    def _reason(self, job: Job, message: BatchMessage, earlier: int) -> ImageragError:
+        code = self._ledger.attempts.last_failure(job, message.start, message.stop)
+        if code:
+            return rebuild(code, "")
+        return ImageWorkerLostError(
+            f"The process died each of the {earlier} times this was worked on, so it is not tried again. "
+            "Open the picture in an editor and export it anew."
+        )
+
+    async def _work(self, job: Job, message: BatchMessage, lines: Sequence[int]) -> Later | None:
+        attempt = self._ledger.attempts.begin(job, message.start, message.stop)
+        manifest = self._ledger.lines(job, message.start, message.stop)
+        numbered = [NumberedLine(number, manifest[number - message.start]) for number in lines]
+        try:
+            async with asyncio.timeout(self._limit_s):
+                report = await self._ingestor.ingest(job, numbered)
+        except TimeoutError:
+            self._ledger.attempts.fail(job, attempt, DeadlineError.code)
+            return Later(DeadlineError.code)
+        except Exception:
+            log.exception("batch_failed", start=message.start, stop=message.stop)
+            self._ledger.attempts.fail(job, attempt, InternalError.code)
+            return Later(InternalError.code)
+        return self._settle(job, attempt, report, len(lines))
+
+    def _settle(self, job: Job, attempt: Attempt, report: Report, lines: int) -> Later | None:
+        tried = attempt.earlier + 1
+        self._record(job, [replace(outcome, attempts=tried) for outcome in report.outcomes])
+        self._ledger.attempts.end(job, attempt)
+        if len(report.outcomes) == lines:
+            return None
+        if not report.errors:
+            return Later(NotFoundError.code)
+        first = report.errors[0]
+        log.warning("batch_unfinished", code=first.code, detail=first.message, open=lines - len(report.outcomes))
+        return Later(first.code, first.retry_after_s)
+
+    def _record(self, job: Job, outcomes: Sequence[LineOutcome]) -> None:
+        self._ledger.record(job, outcomes)
+        for outcome in outcomes:
+            metrics.ITEMS.labels(outcome.outcome.value).inc()

@@ -1,0 +1,76 @@
+"""From a manifest line to an item, and from what stands in the store to the line's outcome. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.common.domain import Item, ItemKind, Media
+from services.common.index.ids import content_key, item_id
+from services.common.index.index import Stored
+from services.common.jobs.records import Job, LineOutcome, ManifestLine, Outcome
+
+
+@dataclass(frozen=True)
+class NumberedLine:
+    """A line with its place in the manifest.
+
+    Attributes:
+        number: 0-based.
+    """
+
+    number: int
+    line: ManifestLine
+
+
+def build_item(job: Job, line: ManifestLine, media: Media | None, now: datetime) -> Item:
+    """The item of a line.
+
+    Args:
+        job: Its revision and tenant become the item's.
+        line: What was accepted.
+        media: The picture, if the line has one.
+        now: Aware time of ingest.
+    """
+    digest = media.sha256 if media else hashlib.sha256(_words(line).encode()).hexdigest()
+    key = line.key or content_key(digest, line.key_column)
+    return Item(
+        id=item_id(job.tenant, key),
+        tenant=job.tenant,
+        kind=_kind(line, media),
+        revision=job.revision,
+        ingested_at=now,
+        key=key,
+        title=line.title,
+        text=line.text,
+        tags=line.tags,
+        source_uri=line.source_uri,
+        document_id=line.document_id,
+        position=line.position,
+        media=media,
+        metadata=line.metadata,
+    )
+
+
+def outcome_of(numbered: NumberedLine, item: Item, stored: Stored | None, job: Job) -> LineOutcome | None:
+    """Compare an item with what stands under its id; None if an older write or nothing stands there."""
+    if stored is None or stored.revision < job.revision:
+        return None
+    outcome = Outcome.SUPERSEDED
+    if stored.revision == job.revision and stored.job_id == job.id:
+        outcome = Outcome.STORED if stored.line == numbered.number else Outcome.MERGED
+    return LineOutcome(numbered.number, outcome, numbered.line.name, item.id)
+
+
+def _kind(line: ManifestLine, media: Media | None) -> ItemKind:
+    position = line.position
+    if position and position.timestamp_s is not None:
+        return ItemKind.MOMENT
+    if position and position.page is not None:
+        return ItemKind.PAGE
+    return ItemKind.IMAGE if media else ItemKind.TEXT
+
+
+def _words(line: ManifestLine) -> str:
+    return "\n".join((line.title, line.text, *line.tags))

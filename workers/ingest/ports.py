@@ -1,0 +1,46 @@
+"""What ingest needs of the services it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.common.clients.encoder import EncoderDescription, Lane, TextRole
+from services.common.domain import IndexedItem, Vector
+from services.common.errors import ImageragError
+from services.common.index.catalogue import Collection
+from services.common.index.contract import EmbeddingContract
+from services.common.index.index import Stored
+
+
+class Encoder(Protocol):
+    """Pictures and texts to unit vectors; see `services.common.clients.encoder.EncoderClient`."""
+
+    async def describe(self) -> EncoderDescription:
+        """What is served."""
+
+    async def encode_images(
+        self, images: Sequence[bytes], *, lane: Lane, expected_fingerprint: str
+    ) -> list[Vector | ImageragError]:
+        """One vector or error a picture."""
+
+    async def encode_texts(
+        self, texts: Sequence[str], *, role: TextRole, lane: Lane, expected_fingerprint: str
+    ) -> list[Vector | ImageragError]:
+        """One vector or error a text."""
+
+
+class ItemIndex(Protocol):
+    """Items in the store; see `services.common.index.index.Index`."""
+
+    async def resolve(self) -> Collection | None:
+        """The collection in use."""
+
+    async def ensure(self, contract: EmbeddingContract) -> Collection:
+        """The collection of a contract, made if there is none."""
+
+    async def upsert(self, collection: Collection, tenant: str, items: Sequence[IndexedItem]) -> dict[str, Stored]:
+        """Write unless something newer stands there; what stands there now."""
+
+    async def stored(self, collection: Collection, tenant: str, ids: Sequence[str]) -> dict[str, Stored]:
+        """What stands under each id."""

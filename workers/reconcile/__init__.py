@@ -1,0 +1,1 @@
+"""The reconciler: what is accepted and not stored is queued again, whatever the queue did with it."""

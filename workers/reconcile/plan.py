@@ -1,0 +1,84 @@
+"""What the reconciler does about a job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.common.index.index import Stored
+from services.common.jobs.messages import BatchMessage, batch_of
+from services.common.jobs.records import Job, LineOutcome, Outcome
+
+_MOST_DOUBLINGS = 6
+_BUSY_FACTOR = 20
+"""While messages still wait in the queue, open lines are most likely among them: be this much more patient."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """When a batch was last queued again.
+
+    Attributes:
+        times: How often.
+        at_s: When last, in seconds since the epoch.
+    """
+
+    times: int
+    at_s: float
+
+
+@dataclass(frozen=True)
+class OpenBatch:
+    """A batch with lines that are still to be done.
+
+    Attributes:
+        message: Its message.
+        lines: The lines.
+    """
+
+    message: BatchMessage
+    lines: tuple[int, ...]
+
+
+def open_batches(job: Job, outcomes: Mapping[int, LineOutcome]) -> list[OpenBatch]:
+    """The batches of a job that have lines without an outcome."""
+    found: dict[BatchMessage, list[int]] = {}
+    for line in range(job.total):
+        if line not in outcomes:
+            found.setdefault(batch_of(job, line), []).append(line)
+    return [OpenBatch(message, tuple(lines)) for message, lines in found.items()]
+
+
+def is_due(queued: Queued, now_s: float, requeue_after_s: float, queue_is_empty: bool) -> bool:
+    """Whether a batch that nobody works on has waited long enough to count as lost.
+
+    Args:
+        queued: When it was last queued again; zero times: when its job was accepted.
+        now_s: Seconds since the epoch.
+        requeue_after_s: The shortest wait; it doubles each time.
+        queue_is_empty: No message waits, so none of this batch can.
+    """
+    wait_s = requeue_after_s * 2.0 ** min(queued.times, _MOST_DOUBLINGS)
+    return now_s - queued.at_s >= (wait_s if queue_is_empty else wait_s * _BUSY_FACTOR)
+
+
+def to_verify(outcomes: Iterable[LineOutcome]) -> dict[str, LineOutcome]:
+    """The lines that say they are stored, by item id."""
+    return {found.item_id: found for found in outcomes if found.outcome is Outcome.STORED and found.item_id}
+
+
+def lost(job: Job, claimed: Mapping[str, LineOutcome], stored: Mapping[str, Stored]) -> list[LineOutcome]:
+    """Lines whose item is not in the store at the job's revision or a newer one, taken back.
+
+    A tombstone or another job's newer write is as good: the item was there, and something came after it.
+    """
+    return [
+        LineOutcome(found.line, Outcome.PENDING, found.name, found.item_id)
+        for item_id, found in claimed.items()
+        if item_id not in stored or stored[item_id].revision < job.revision
+    ]
+
+
+def slices(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    """Ids in groups of at most `size`."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))

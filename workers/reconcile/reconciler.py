@@ -1,0 +1,126 @@
+"""One look at all open jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import structlog
+from redis import Redis
+
+from services.common.errors import ImageragError
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.records import Job, LineOutcome
+from workers import metrics
+from workers.ingest.ports import ItemIndex
+from workers.leases import Leases, lines_name
+from workers.publishing import Publish
+from workers.reconcile.hints import RequeueHints
+from workers.reconcile.plan import OpenBatch, Queued, is_due, lost, open_batches, slices, to_verify
+
+log = structlog.get_logger(__name__)
+_VERIFY_IDS = 256
+
+
+class Reconciler:
+    """Compares ledger, queue and store. Belongs to the event loop of its index.
+
+    Args:
+        ledger: What was accepted and what became of it.
+        index: What is stored.
+        leases: Who works on what.
+        hints: When what was queued again.
+        redis: The broker's, for the length of its queues.
+        publish: Queues again.
+        requeue_after_s: See `workers.reconcile.plan.is_due`.
+    """
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        index: ItemIndex,
+        leases: Leases,
+        hints: RequeueHints,
+        redis: Redis,
+        publish: Publish,
+        requeue_after_s: float,
+    ) -> None:
+        self._ledger, self._index, self._leases, self._hints = ledger, index, leases, hints
+        self._redis, self._publish, self._requeue_after_s = redis, publish, requeue_after_s
+
+    async def run(self) -> None:
+        """Look at every open job; nothing happens while another process does.
+
+        A job that cannot be looked at now, because the store or the broker is down, waits for the next look.
+        """
+        with self._leases.hold("reconcile") as held:
+            if held:
+                return
+            jobs = [self._ledger.job(tenant, job_id) for tenant, job_id in self._ledger.open_jobs()]
+            self._observe(jobs)
+            for job in jobs:
+                try:
+                    await self._look_at(job)
+                except ImageragError as error:
+                    log.warning("reconcile_postponed", job_id=job.id, code=error.code, detail=error.message)
+
+    def _observe(self, jobs: Sequence[Job]) -> None:
+        oldest = min((job.created_at.timestamp() for job in jobs), default=time.time())
+        metrics.OPEN_JOBS.set(len(jobs))
+        metrics.OLDEST_OPEN_S.set(max(0.0, time.time() - oldest))
+        for queue in ("interactive", "bulk"):
+            metrics.QUEUE_LENGTH.labels(queue).set(self._length(queue))
+
+    async def _look_at(self, job: Job) -> None:
+        batches = open_batches(job, self._ledger.outcomes(job))
+        if self._ledger.is_cancelled(job):
+            if not any(self._leased(batches)):
+                self._close(job)
+        elif batches:
+            self._requeue(job, batches)
+        elif await self._verify(job):
+            self._close(job)
+
+    def _requeue(self, job: Job, batches: Sequence[OpenBatch]) -> None:
+        known, now_s, empty = self._hints.read(job), time.time(), self._length(job.queue) == 0
+        accepted = Queued(0, job.created_at.timestamp())
+        for batch, leased in zip(batches, self._leased(batches), strict=True):
+            queued = known.get(batch.message.start, accepted)
+            if leased or not is_due(queued, now_s, self._requeue_after_s, empty):
+                continue
+            # Noted first: if the message cannot be sent, the next look comes later, not never.
+            self._hints.write(job, batch.message.start, Queued(queued.times + 1, now_s))
+            self._publish([batch.message])
+            metrics.REQUEUED.inc()
+            log.warning("requeued", job_id=job.id, start=batch.message.start, lines=len(batch.lines))
+
+    def _leased(self, batches: Sequence[OpenBatch]) -> list[bool]:
+        """Whether someone works on a batch or on one of its open lines."""
+        found = []
+        for batch in batches:
+            tenant, job_id = batch.message.tenant, batch.message.job_id
+            ranges = [(batch.message.start, batch.message.stop), *((n, n + 1) for n in batch.lines)]
+            found.append(any(self._leases.taken([lines_name(tenant, job_id, *lines) for lines in ranges])))
+        return found
+
+    async def _verify(self, job: Job) -> bool:
+        """Whether everything recorded as stored still stands in the store; what does not is to be done again."""
+        claimed = to_verify(self._ledger.outcomes(job).values())
+        collection = await self._index.resolve()
+        missing: list[LineOutcome] = []
+        for ids in slices(list(claimed), _VERIFY_IDS):
+            stored = await self._index.stored(collection, job.tenant, ids) if collection else {}
+            missing.extend(lost(job, {item_id: claimed[item_id] for item_id in ids}, stored))
+        if missing:
+            log.error("stored_lines_lost", job_id=job.id, lines=len(missing))
+            metrics.TAKEN_BACK.inc(len(missing))
+            self._ledger.record(job, missing)
+        return not missing
+
+    def _close(self, job: Job) -> None:
+        progress = self._ledger.close(job)
+        self._hints.forget(job)
+        log.info("job_closed", job_id=job.id, stored=progress.stored, failed=progress.failed)
+
+    def _length(self, queue: str) -> int:
+        return int(self._redis.llen(queue))

@@ -1,0 +1,108 @@
+"""What the workers can be told by the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from services.common.jobs.messages import QUEUE_BULK, QUEUE_INTERACTIVE
+from services.common.jobs.roots import parse_roots
+from services.common.media.store import THUMBNAIL_SIZES_PX
+from services.common.settings import ServiceSettings
+
+_QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
+
+
+class WorkersSettings(ServiceSettings):
+    """Variables that begin with IMAGERAG_WORKERS_, and the shared ones named by their aliases."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGERAG_WORKERS_")
+
+    broker_url: str = Field(
+        default="redis://127.0.0.1:6379/0", pattern=r"^(rediss?|unix)://", validation_alias="BROKER_URL"
+    )
+    """The Redis that carries jobs: with an append-only file and `maxmemory-policy noeviction`."""
+    qdrant_url: str = Field(default="http://127.0.0.1:6333", validation_alias="QDRANT_URL")
+    """Qdrant's REST interface."""
+    qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
+    """Sent to Qdrant with every call."""
+    data_url: str = Field(default="./imagerag-data", validation_alias="IMAGERAG_DATA_URL")
+    """Where pictures and job ledgers are kept: a folder, `file://`, `s3://`."""
+    encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")
+    """`host:port` of the encoder."""
+    source_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), validation_alias="IMAGERAG_SOURCE_ROOTS"
+    )
+    """Folders that jobs may read: comma separated or a JSON list. Empty: such jobs are refused."""
+
+    concurrency: int = Field(default=2, ge=1)
+    """Processes that work at once."""
+    queues: str = ",".join(_QUEUES)
+    """Queues to take from, comma separated, the first one first."""
+    tasks_per_process: int = Field(default=500, ge=1)
+    """Tasks after which a process is replaced: bounds what a leaking decoder may pile up."""
+
+    thumbnail_px: int = Field(default=256, ge=16)
+    """Longest side of the thumbnail that is made at once; larger ones are made when they are asked for."""
+    picture_limit_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    """Largest picture."""
+    picture_limit_pixels: int = Field(default=50_000_000, ge=1)
+    """Most pixels of a picture."""
+    chunk_items: int = Field(default=16, ge=1)
+    """Pictures that are prepared while the ones before them are at the encoder."""
+    encoder_deadline_s: float = Field(default=60.0, gt=0)
+    """Longest wait for one answer of the encoder."""
+    store_timeout_s: int = Field(default=20, ge=1)
+    """Longest wait for one answer of the store."""
+
+    max_attempts: int = Field(default=4, ge=2)
+    """Tries at a picture that takes its process with it, before it counts as failed."""
+    retry_limit: int = Field(default=4, ge=0)
+    """Times a message is tried again while a service is down; after that the reconciler has it."""
+    retry_base_s: float = Field(default=1.0, gt=0)
+    """Wait before the first of these; it doubles each time."""
+    retry_cap_s: float = Field(default=30.0, gt=0)
+    """Longest such wait."""
+    batch_limit_s: float = Field(default=240.0, gt=0)
+    """Longest time for one message; the process is killed a little later."""
+    visibility_timeout_s: int = Field(default=900, ge=1)
+    """Time after which the broker hands a message out again; longer than any message takes."""
+    lease_s: float = Field(default=20.0, gt=0)
+    """Time after which lines count as abandoned when their process stops renewing its lease."""
+
+    reconcile_interval_s: float = Field(default=15.0, gt=0)
+    """Time between looks at the open jobs."""
+    requeue_after_s: float = Field(default=30.0, gt=0)
+    """Age at which lines that nobody works on are queued again; it doubles each time."""
+
+    @field_validator("source_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, given: object) -> object:
+        return parse_roots(given) if isinstance(given, str) else given
+
+    @field_validator("queues")
+    @classmethod
+    def _known_queues(cls, given: str) -> str:
+        names = [name.strip() for name in given.split(",") if name.strip()]
+        unknown = set(names) - set(_QUEUES)
+        if unknown or not names:
+            raise ValueError(f"write some of {', '.join(_QUEUES)}, separated by commas")
+        return ",".join(names)
+
+    @field_validator("thumbnail_px")
+    @classmethod
+    def _served_size(cls, given: int) -> int:
+        if given not in THUMBNAIL_SIZES_PX:
+            raise ValueError(f"write one of {', '.join(map(str, THUMBNAIL_SIZES_PX))}")
+        return given
+
+    @field_validator("visibility_timeout_s")
+    @classmethod
+    def _outlasts_a_batch(cls, given: int, info: object) -> int:
+        limit = getattr(info, "data", {}).get("batch_limit_s", 0)
+        if given <= limit:
+            raise ValueError(f"must be above IMAGERAG_WORKERS_BATCH_LIMIT_S ({limit:g})")
+        return given
