@@ -28,7 +28,12 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
     """Open what the retriever needs, in order; close it in reverse."""
     async with AsyncExitStack() as stack:
         index = await stack.enter_async_context(
-            Index(settings.qdrant_url, api_key=settings.qdrant_api_key, timeout_s=settings.store_timeout_s)
+            Index(
+                settings.qdrant_url,
+                api_key=settings.qdrant_api_key,
+                timeout_s=settings.store_timeout_s,
+                alias=settings.alias,
+            )
         )
         encoder = await stack.enter_async_context(
             EncoderClient(settings.encoder_url, deadline_s=settings.encoder_timeout_s)

@@ -19,6 +19,8 @@ class RetrieverSettings(ServiceSettings):
     """Qdrant's REST interface."""
     qdrant_api_key: str | None = Field(default=None, validation_alias="QDRANT_API_KEY")
     """Sent to Qdrant with every call."""
+    alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
+    """Name that leads to the collection in use; two clusters on one Qdrant take two."""
     cache_url: str | None = Field(default=None, validation_alias="CACHE_URL")
     """Redis that keeps query embeddings; unset: none are kept."""
     encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")

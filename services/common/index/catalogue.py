@@ -8,7 +8,7 @@ from qdrant_client import AsyncQdrantClient, models
 
 from services.common.errors import FingerprintMismatchError
 from services.common.index.connection import StoreExistsError, StoreNotFoundError, store_errors
-from services.common.index.contract import ALIAS, EmbeddingContract
+from services.common.index.contract import EmbeddingContract
 from services.common.index.schema import PAYLOAD_INDEXES, collection_arguments
 
 
@@ -20,36 +20,36 @@ class Collection:
     contract: EmbeddingContract
 
 
-async def resolve(client: AsyncQdrantClient) -> Collection | None:
+async def resolve(client: AsyncQdrantClient, alias: str) -> Collection | None:
     """The collection behind the alias; None before the first item was stored."""
     try:
         with store_errors():
-            info = await client.get_collection(ALIAS)
+            info = await client.get_collection(alias)
     except StoreNotFoundError:
         return None
     contract = EmbeddingContract.from_metadata(info.config.metadata)
-    return Collection(contract.collection_name(), contract) if contract else None
+    return Collection(contract.collection_name(alias), contract) if contract else None
 
 
-async def ensure(client: AsyncQdrantClient, contract: EmbeddingContract) -> Collection:
+async def ensure(client: AsyncQdrantClient, alias: str, contract: EmbeddingContract) -> Collection:
     """Make the contract's collection and the alias if they are not there; safe to call from many processes.
 
     Raises:
         FingerprintMismatchError: The alias serves another contract.
     """
-    current = await resolve(client)
+    current = await resolve(client, alias)
     if current is None:
-        await _create(client, contract)
-        await _point_alias(client, contract)
-        current = await resolve(client)
+        name = contract.collection_name(alias)
+        await _create(client, name, contract)
+        await _point_alias(client, name, alias)
+        current = await resolve(client, alias)
     if current is None or current.contract != contract:
         actual = current.contract.joint if current else "nothing"
         raise FingerprintMismatchError.between(expected=actual, actual=contract.joint)
     return current
 
 
-async def _create(client: AsyncQdrantClient, contract: EmbeddingContract) -> None:
-    name = contract.collection_name()
+async def _create(client: AsyncQdrantClient, name: str, contract: EmbeddingContract) -> None:
     try:
         with store_errors():
             await client.create_collection(name, **collection_arguments(contract))
@@ -60,9 +60,9 @@ async def _create(client: AsyncQdrantClient, contract: EmbeddingContract) -> Non
             await client.create_payload_index(name, field, field_schema=schema, wait=True)
 
 
-async def _point_alias(client: AsyncQdrantClient, contract: EmbeddingContract) -> None:
+async def _point_alias(client: AsyncQdrantClient, name: str, alias: str) -> None:
     operation = models.CreateAliasOperation(
-        create_alias=models.CreateAlias(collection_name=contract.collection_name(), alias_name=ALIAS)
+        create_alias=models.CreateAlias(collection_name=name, alias_name=alias)
     )
     with store_errors():
         await client.update_collection_aliases(change_aliases_operations=[operation])

@@ -11,7 +11,7 @@ from services.common.index import bm25
 
 SCHEMA_VERSION = 1
 """Counts changes of the payload and the named vectors."""
-ALIAS = "imagerag"
+DEFAULT_ALIAS = "imagerag"
 """What readers and writers ask for; it points at one physical collection."""
 
 
@@ -29,10 +29,10 @@ class EmbeddingContract:
     dim: int
     bm25: str = bm25.VERSION
 
-    def collection_name(self) -> str:
-        """The physical collection of this contract, the same on every machine."""
+    def collection_name(self, alias: str = DEFAULT_ALIAS) -> str:
+        """The physical collection of this contract behind `alias`, the same on every machine."""
         text = "\n".join((f"schema {SCHEMA_VERSION}", self.joint, str(self.dim), self.bm25))
-        return f"{ALIAS}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return f"{alias}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def to_metadata(self) -> dict[str, Any]:
         """What is written into the collection's own metadata."""

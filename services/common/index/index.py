@@ -14,7 +14,7 @@ from services.common.index import catalogue, schema
 from services.common.index.catalogue import Collection
 from services.common.index.checks import check_vectors
 from services.common.index.connection import connect, store_errors
-from services.common.index.contract import EmbeddingContract
+from services.common.index.contract import DEFAULT_ALIAS, EmbeddingContract
 from services.common.index.filters import field_path, parse_filter
 from services.common.index.payload import JOB_ID, LINE, to_item, to_point, to_sparse, tombstone
 from services.common.index.tenancy import scoped
@@ -76,10 +76,13 @@ class Index:
         url: Of Qdrant's REST interface.
         api_key: Sent with every call if given.
         timeout_s: Longest wait for an answer.
+        alias: Leads to the collection in use; two clusters on one Qdrant take two.
     """
 
-    def __init__(self, url: str, *, api_key: str | None = None, timeout_s: int = 10) -> None:
-        self._url, self._api_key, self._timeout_s = url, api_key, timeout_s
+    def __init__(
+        self, url: str, *, api_key: str | None = None, timeout_s: int = 10, alias: str = DEFAULT_ALIAS
+    ) -> None:
+        self._url, self._api_key, self._timeout_s, self._alias = url, api_key, timeout_s, alias
 
     async def __aenter__(self) -> Self:
         self._client: AsyncQdrantClient = connect(self._url, api_key=self._api_key, timeout_s=self._timeout_s)
@@ -92,7 +95,7 @@ class Index:
 
     async def resolve(self) -> Collection | None:
         """The collection in use; None before the first item was stored."""
-        return await catalogue.resolve(self._client)
+        return await catalogue.resolve(self._client, self._alias)
 
     async def ensure(self, contract: EmbeddingContract) -> Collection:
         """The collection of this contract, made if nothing is in use yet.
@@ -100,7 +103,7 @@ class Index:
         Raises:
             FingerprintMismatchError: Another contract is in use.
         """
-        return await catalogue.ensure(self._client, contract)
+        return await catalogue.ensure(self._client, self._alias, contract)
 
     async def upsert(self, collection: Collection, tenant: str, items: Sequence[IndexedItem]) -> dict[str, Stored]:
         """Write items unless something newer stands under their id; on return they survive a crash.

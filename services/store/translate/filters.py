@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TypeVar
 
+import numpy as np
 import qdrant_edge as edge
 from qdrant_client.http import models as m
 
@@ -120,7 +121,7 @@ def _match(source: m.Match | None) -> edge.MatchType | None:
         case None:
             return None
         case m.MatchValue():
-            return edge.MatchValue(_integer_checked(source.value))
+            return _match_value(source.value)
         case m.MatchText():
             return edge.MatchText(source.text)
         case m.MatchTextAny():
@@ -138,7 +139,14 @@ def _match(source: m.Match | None) -> edge.MatchType | None:
     raise InvalidFilterError(f"Unknown match {type(source).__name__}")
 
 
-V = TypeVar("V", bound=bool | int | str)
+def _match_value(value: bool | int | str) -> edge.MatchValue:
+    if isinstance(value, bool):
+        # The binding of 0.9.0 takes Python's own True for the integer 1 and then matches nothing.
+        return edge.MatchValue(np.bool_(value))  # type: ignore[arg-type]
+    return edge.MatchValue(_integer_checked(value))
+
+
+V = TypeVar("V", bound=int | str)
 
 
 def _integer_checked(value: V) -> V:
