@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures.brokers import BROKER_OPTIONS, CACHE_OPTIONS, ValkeyProcess
 from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.store import StoreProcess
 
@@ -23,6 +24,20 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EncoderProcess
     """One encoder process with the starter model for the whole run; it keeps nothing."""
     with EncoderProcess(tmp_path_factory.mktemp("encoder")) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One broker for the whole run, with an append-only file; workers of a test take its messages."""
+    with ValkeyProcess(tmp_path_factory.mktemp("broker"), BROKER_OPTIONS) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def cache_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One bounded cache without persistence for the whole run."""
+    with ValkeyProcess(tmp_path_factory.mktemp("cache"), CACHE_OPTIONS) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
@@ -35,6 +36,8 @@ from workers.tasks import register
 
 log = structlog.get_logger(__name__)
 _REDIS_TIMEOUT_S = 5.0
+_CHATTY = ("celery.worker.strategy", "celery.worker.request", "celery.app.trace", "celery.beat")
+"""Loggers with several lines a message; `debug` shows them."""
 
 
 def create_app(settings: WorkersSettings) -> Celery:
@@ -102,6 +105,9 @@ def _connect_signals(process: Process, settings: WorkersSettings) -> None:
     @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
     def _logs(**_: object) -> None:
         configure_logs("workers", settings.log_level, settings.log_format)
+        if settings.log_level != "debug":
+            for name in _CHATTY:
+                logging.getLogger(name).setLevel(logging.WARNING)
 
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(sender: object, **_: object) -> None:

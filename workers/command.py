@@ -54,8 +54,15 @@ def _run(arguments: argparse.Namespace, settings: WorkersSettings) -> int:
 
 
 def _work(app: Celery, settings: WorkersSettings, *, with_beat: bool) -> None:
-    options = ["worker", "--pool=prefork", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    options += [f"--queues={settings.queues}", f"--loglevel={settings.log_level}", "--quiet"]
+    options = [
+        "--quiet",
+        "worker",
+        "--pool=prefork",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+    options += [f"--queues={settings.queues}", f"--loglevel={settings.log_level}"]
     # The name must tell workers of one host apart.
     options.append(f"--hostname=imagerag-{os.getpid()}@%h")
     if with_beat:

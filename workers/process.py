@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -48,10 +49,10 @@ class Process:
         return self._services
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine of the services to its end."""
+        """Run a coroutine of the services to its end, in this task's own logging context."""
         if self._runner is None:
             raise RuntimeError("the services are not open")
-        return self._runner.run(work)
+        return self._runner.run(work, context=copy_context())
 
     def close(self) -> None:
         """Close what was opened."""

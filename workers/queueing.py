@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from services.common.jobs.messages import RECONCILE, client_settings
+from kombu.utils.scheduling import priority_cycle
+
+from services.common.jobs.messages import QUEUE_INTERACTIVE, RECONCILE, client_settings
 from workers.settings import WorkersSettings
 
 _KILL_GRACE_S = 30.0
 """A task that does not notice its own limit, for example in a decoder, is killed this much later."""
+_EXPIRY_LOOKS = 4
+"""A busy worker may be late for a look; of more than this many the older ones are dropped."""
+
+
+class InteractiveFirst(priority_cycle):  # type: ignore[misc]  # kombu has no types
+    """The order in which queues are looked into. kombu's own `priority` takes them from an unordered set."""
+
+    def update(self, it: Iterable[str]) -> None:
+        """Take over the queues that are consumed from."""
+        self.items = sorted(it, key=lambda queue: (queue != QUEUE_INTERACTIVE, queue))
 
 
 def celery_settings(settings: WorkersSettings) -> dict[str, Any]:
@@ -33,7 +46,9 @@ def _delivery(settings: WorkersSettings) -> dict[str, Any]:
             # The sweep for timed-out messages runs every interval x throttle: 100 s by default.
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            "queue_order_strategy": "priority",
+            "queue_order_strategy": InteractiveFirst,
+            # Queues of our own instead of priorities: each step would be one more list to look into.
+            "priority_steps": [0],
             "socket_timeout": 15.0,
             "socket_connect_timeout": 3.0,
             "socket_keepalive": True,
@@ -72,7 +87,7 @@ def _beat(settings: WorkersSettings) -> dict[str, Any]:
                 "task": RECONCILE,
                 "schedule": settings.reconcile_interval_s,
                 # While no worker takes them they must not pile up.
-                "options": {"expires": settings.reconcile_interval_s},
+                "options": {"expires": _EXPIRY_LOOKS * settings.reconcile_interval_s},
             }
         },
     }

@@ -41,7 +41,7 @@ class WorkersSettings(ServiceSettings):
     concurrency: int = Field(default=2, ge=1)
     """Processes that work at once."""
     queues: str = ",".join(_QUEUES)
-    """Queues to take from, comma separated, the first one first."""
+    """Queues to take from, comma separated; `interactive` comes first wherever it is taken."""
     tasks_per_process: int = Field(default=500, ge=1)
     """Tasks after which a process is replaced: bounds what a leaking decoder may pile up."""
 

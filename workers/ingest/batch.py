@@ -82,7 +82,9 @@ class BatchService:
         message = BatchMessage(job.id, job.tenant, start, stop, job.queue)
         with self._leases.hold(lines_name(tenant, job_id, start, stop)) as held:
             later = self._wait(held) if held else await self._carry_out(job, message)
-        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+        took_s = time.perf_counter() - started
+        metrics.BATCH_SECONDS.observe(took_s)
+        log.info("batch_done", start=start, stop=stop, took_s=round(took_s, 3), later=later.code if later else "")
         return later
 
     def _wait(self, held: Held) -> Later:
