@@ -1,0 +1,164 @@
+"""Keeps one process alive: `python -m services.cli.cluster.respawn --log FILE --owner PID -- COMMAND...`.
+
+The Procfile runner stops everything when one process ends. Each part therefore runs under this small parent,
+which starts it again after a crash, and ends only when it is told to, when its owner is gone, or when starting
+is hopeless.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from services.cli.cluster.restarts import Restarts
+
+GRACE_S = 4.0
+"""Below the five seconds after which the runner kills what has not ended."""
+_LOOK_S = 0.1
+_LOG_LIMIT_BYTES = 20 * 1024 * 1024
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to keep alive.
+
+    Attributes:
+        command: The process, without a shell.
+        log: File that takes its output.
+        owner: Process number of the cluster's owner; when it is gone, everything ends.
+    """
+
+    command: tuple[str, ...]
+    log: Path
+    owner: int
+
+
+class Keeper:
+    """Runs a job until there is a reason to stop."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._parent = os.getppid()
+        self._stopping = False
+
+    def run(self) -> int:
+        """Keep the process alive; returns the exit status for this parent."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        restarts = Restarts()
+        while not self._is_over():
+            started = time.monotonic()
+            status = self._run_once()
+            if self._is_over():
+                break
+            restarts = restarts.after(time.monotonic() - started)
+            if restarts.is_hopeless(status):
+                _say(f"ended with status {status}; given up. Its log: {self._job.log}")
+                return 1
+            _say(f"ended with status {status}; starting again in {restarts.delay_s():g} s")
+            self._pause(restarts.delay_s())
+        return 0
+
+    def _run_once(self) -> int:
+        with _open_log(self._job.log) as log:
+            process = subprocess.Popen(  # noqa: S603 (the command comes from our own plan)
+                self._job.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A group of its own: a signal to this parent's group must not reach the pool of a worker.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        try:
+            while process.poll() is None and not self._is_over():
+                time.sleep(_LOOK_S)
+            return _end(process)
+        finally:
+            _kill_group(process.pid)
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._is_over():
+            time.sleep(_LOOK_S)
+
+    def _is_over(self) -> bool:
+        return self._stopping or os.getppid() != self._parent or not _is_alive(self._job.owner)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and keep the process."""
+    parser = argparse.ArgumentParser(prog="python -m services.cli.cluster.respawn")
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--owner", type=int, required=True)
+    parser.add_argument("command", nargs="+")
+    given = parser.parse_args(arguments)
+    return Keeper(Job(tuple(given.command), given.log, given.owner)).run()
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Let the process end by itself for a while, then end it; returns its status."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def _kill_group(group: int) -> None:
+    """End what the process left behind, such as the children of a worker."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent is killed; elsewhere there is no such wish."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _open_log(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    return path.open("ab")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # The runner is gone; so will be this process in a moment.
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""`imagerag up`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from services.cli.cluster.service import Wish, run_cluster
+from services.cli.cluster.state import ClusterState
+from services.cli.options import Data, Key, data_folder
+from services.cli.rest.client import RestClient
+from services.cli.settings import read_settings
+
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Of the page and REST interface; default 8080, or a free one."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="`starter` (default), a hub id, or a folder; fixed for a data folder."),
+]
+
+
+def up_command(data: Data = None, model: Model = None, port: Port = None, key: Key = None) -> None:
+    """Run the whole system on this machine until Ctrl-C."""
+    console = Console(highlight=False)
+
+    def when_ready(client: RestClient, state: ClusterState) -> None:
+        notice = str(client.info()["notice"])
+        if notice:
+            console.print(escape(notice), style="dim")
+        console.print(
+            f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/]. Ctrl-C stops everything."
+        )
+
+    wish = Wish(data_folder(data), model, port, key or _configured_key())
+    raise typer.Exit(run_cluster(wish, console, when_ready))
+
+
+def _configured_key() -> str | None:
+    key = read_settings().key
+    return key.get_secret_value() if key else None

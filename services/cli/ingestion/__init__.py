@@ -1,0 +1,1 @@
+"""Files and manifests into the cluster: gather, upload, queue, follow."""

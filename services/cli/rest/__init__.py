@@ -1,0 +1,1 @@
+"""The gateway's REST interface as the commands use it."""

@@ -1,0 +1,199 @@
+"""One connection to a gateway. All calls block; one client may be used from several threads."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from services.cli.errors import CliError, unreachable
+from services.cli.rest.events import Event, read_events
+from services.cli.rest.problems import RETRY_STATUSES, retry_after_s, to_error
+
+Json = Mapping[str, Any]
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_FIRST_PAUSE_S = 0.5
+
+
+class RestClient:
+    """Calls the gateway; every error becomes a `CliError`.
+
+    Args:
+        url: Address of the gateway.
+        key: API key, if one is needed.
+        timeout_s: Longest wait for an answer.
+        patience_s: How long a call is repeated while the gateway says "not now" (429, 503) or does not answer;
+            0 gives up at once.
+    """
+
+    def __init__(
+        self, url: str, key: str | None = None, *, timeout_s: float = 60.0, patience_s: float = 0.0
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._patience_s = patience_s
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(timeout_s, connect=5.0),
+            # A proxy of the environment cannot reach this machine's own loopback.
+            trust_env=urlsplit(self.url).hostname not in _LOOPBACK,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def has_media(self, sha256: str) -> bool:
+        """Whether the gateway keeps a picture with this digest."""
+        return self._send("HEAD", f"/v1/media/{sha256}", accept={404}).status_code == httpx.codes.OK
+
+    def put_media(self, data: bytes) -> Json:
+        """Keep a picture; answers `sha256`, `mime`, `width`, `height`."""
+        return self._json("PUT", "/v1/media", content=data, headers={"Content-Type": "application/octet-stream"})
+
+    def create_job(self, items: Sequence[Json]) -> Json:
+        """Queue items; answers `job_id`, `total`, `rejected`."""
+        return self._json("POST", "/v1/jobs", json={"items": list(items)})
+
+    def job(self, job_id: str) -> Json:
+        """How far a job is."""
+        return self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}")
+
+    def jobs(self, limit: int) -> Sequence[Json]:
+        """The newest jobs."""
+        return list(self._json("GET", "/v1/jobs", params={"limit": limit})["jobs"])
+
+    def failures(self, job_id: str) -> Iterator[Json]:
+        """Every failure of a job, by line."""
+        after = -1
+        while True:
+            path = f"/v1/jobs/{quote(job_id, safe='')}/failures"
+            page = self._json("GET", path, params={"limit": 500, "after": after})
+            yield from page["failures"]
+            if page["next"] is None:
+                return
+            after = int(page["next"])
+
+    def cancel_job(self, job_id: str) -> Json:
+        """Let no further item of a job begin."""
+        return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel")
+
+    def search(self, query: Json, picture: bytes | None = None) -> Json:
+        """Find items; `query` as in the REST interface."""
+        return self._json("POST", "/v1/search", **_body(query, picture))
+
+    def ask(self, query: Json, picture: bytes | None = None) -> Json:
+        """Answer a question, whole."""
+        return self._json("POST", "/v1/ask", **_body(query, picture))
+
+    def item(self, item_id: str) -> Json:
+        """One item."""
+        return self._json("GET", f"/v1/items/{quote(item_id, safe='')}")
+
+    def delete_item(self, item_id: str) -> None:
+        """Delete one item."""
+        self._send("DELETE", f"/v1/items/{quote(item_id, safe='')}")
+
+    def info(self) -> Json:
+        """Version, model and generator of the cluster."""
+        return self._json("GET", "/v1/info")
+
+    def missing(self) -> list[str]:
+        """The parts that do not answer; empty if the cluster is ready."""
+        answer = self._send("GET", "/readyz", accept={503}, patience_s=0.0)
+        return [str(name) for name in answer.json().get("missing", [])]
+
+    @contextmanager
+    def ask_stream(self, query: Json, picture: bytes | None = None) -> Iterator[Iterator[Event]]:
+        """The events of an answer as they come: `hits`, `text`, `done`, `error`."""
+        accept = {"Accept": "text/event-stream"}
+        with (
+            _reaching(self.url),
+            self._http.stream("POST", "/v1/ask", headers=accept, **_body(query, picture)) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise to_error(response)
+            yield read_events(response.iter_lines())
+
+    def _json(self, method: str, path: str, **request: Any) -> Json:
+        answer = self._send(method, path, **request).json()
+        if not isinstance(answer, dict):
+            raise CliError(f"{self.url} does not speak the interface of imagerag.", "Check --url.")
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        accept: set[int] | None = None,
+        patience_s: float | None = None,
+        **request: Any,
+    ) -> httpx.Response:
+        patience_s = self._patience_s if patience_s is None else patience_s
+        give_up_at, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
+        while True:
+            response, error = self._attempt(lambda: self._http.request(method, path, **request))
+            if response is not None and (response.is_success or response.status_code in (accept or ())):
+                return response
+            refused = response is None or response.status_code in RETRY_STATUSES
+            wait_s = pause_s if response is None else retry_after_s(response, pause_s)
+            if not refused or time.monotonic() + wait_s > give_up_at:
+                raise error if response is None else to_error(response)
+            time.sleep(wait_s)
+            pause_s = min(pause_s * 2, 5.0)
+
+    def _attempt(self, call: Callable[[], httpx.Response]) -> tuple[httpx.Response | None, CliError]:
+        """One try; a call that never reached the gateway gives no response, one that broke off raises."""
+        try:
+            with _reaching(self.url):
+                return call(), unreachable(self.url)
+        except CliError as error:
+            if error.code != "unreachable":
+                raise
+            return None, error
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise unreachable(url) from None
+    except httpx.TimeoutException:
+        raise CliError(
+            f"The gateway at {url} did not answer in time.",
+            "Try again, or raise IMAGERAG_TIMEOUT_S.",
+            code="deadline_exceeded",
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CliError(f"The call to {url} failed: {error}.", "Check --url.", code="connection") from None
+
+
+def _body(query: Json, picture: bytes | None) -> dict[str, Any]:
+    if picture is None:
+        return {"json": dict(query)}
+    return {"files": {"image": ("query", picture)}, "data": {"query": json.dumps(dict(query))}}
+
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of a picture to ask with.
+
+    Raises:
+        CliError: The file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from None
