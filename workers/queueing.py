@@ -16,7 +16,7 @@ _EXPIRY_LOOKS = 4
 """A busy worker may be late for a look; of more than this many the older ones are dropped."""
 
 
-class InteractiveFirst(priority_cycle):  # type: ignore[misc]  # kombu has no types
+class InteractiveFirst(priority_cycle):
     """The order in which queues are looked into. kombu's own `priority` takes them from an unordered set."""
 
     def update(self, it: Iterable[str]) -> None:

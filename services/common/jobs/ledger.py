@@ -101,10 +101,14 @@ class JobLedger:
         for name in reversed(self._objects.list(layout.recent_folder(check_tenant(tenant)))):
             if len(found) == limit:
                 break
+            revision, _, job_id = name.partition(".")
             try:
-                found.append(self.job(tenant, name.partition(".")[2]))
+                job = self.job(tenant, job_id)
             except NotFoundError:
                 continue  # the process died while it accepted the job
+            # Another revision's marker is left from an acceptance under this id that was cut short.
+            if job.revision == int(revision):
+                found.append(job)
         return found
 
     def lines(self, job: Job, start: int, stop: int) -> list[ManifestLine]:

@@ -63,15 +63,17 @@ def read_allowed(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
         raise NotFoundError(f"There is no file {path[:200]!r} on the server.") from None
     except (OSError, ValueError):
         raise InvalidRequestError(f"The server cannot read {path[:200]!r}.") from None
-    with os.fdopen(handle, "rb") as file:
-        return _read(file.fileno(), path, max_bytes)
+    try:
+        _check(handle, path, max_bytes)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(max_bytes)
+    finally:
+        os.close(handle)
 
 
-def _read(handle: int, path: str, max_bytes: int) -> bytes:
+def _check(handle: int, path: str, max_bytes: int) -> None:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
         raise InvalidRequestError(f"{path[:200]!r} is not a file.")
     if status.st_size > max_bytes:
         raise PayloadTooLargeError(f"{path[:200]!r} has {status.st_size:,} bytes; at most {max_bytes:,} are read.")
-    with os.fdopen(os.dup(handle), "rb") as file:
-        return file.read(max_bytes)
