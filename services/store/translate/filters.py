@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import date
-from typing import TypeVar, cast
+from typing import TypeVar
 
-import numpy as np
 import numpy as np
 import qdrant_edge as edge
 from qdrant_client.http import models as m
@@ -154,14 +153,6 @@ def _integer_checked(value: V) -> V:
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise InvalidFilterError(f"{value} is no 64-bit integer")
     return value
-
-
-def _plain_value(value: m.ValueVariants) -> bool | int | str:
-    if isinstance(value, bool):
-        # The engine's binding (0.9.0) takes Python's bool for the integer that it also is, and then nothing
-        # matches; numpy's bool stays one.
-        return cast(bool, np.bool_(value))
-    return _integer_checked(value)
 
 
 def _checked_list(values: m.AnyVariants) -> list[str] | list[int]:

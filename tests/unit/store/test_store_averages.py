@@ -26,7 +26,7 @@ def test_kinds_do_not_mix() -> None:
 
 @given(vectors)
 def test_positives_alone_give_their_mean(positives: list[EngineVector]) -> None:
-    mean = [sum(column) / len(positives) for column in zip(*positives, strict=True)]  # type: ignore[arg-type]
+    mean = [sum(column) / len(positives) for column in zip(*positives, strict=True)]
     assert recommended_vector(positives, []) == pytest.approx(mean)
 
 

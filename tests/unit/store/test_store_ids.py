@@ -19,7 +19,7 @@ def test_unsigned_integers_stay(number: int) -> None:
 
 @given(st.uuids())
 def test_every_form_of_a_uuid_is_one_id(identifier: UUID) -> None:
-    forms = [
+    forms: list[int | str | UUID] = [
         identifier,
         str(identifier),
         identifier.hex,
