@@ -45,7 +45,7 @@ class ClipBackend:
         config: Any = model.config
         self._dtype = _DTYPES[placement.precision]
         self._device = torch.device(placement.device)
-        self._model = torch.nn.Module.to(model, self._device, self._dtype).eval()
+        self._model = torch.nn.Module.eval(torch.nn.Module.to(model, self._device, self._dtype))
         self._tokenizer = tokenizer
         self._text_tokens = int(config.text_config.max_position_embeddings)
         self._mean = torch.tensor(preprocessing.mean, device=self._device).view(1, 3, 1, 1)
@@ -81,7 +81,9 @@ class ClipBackend:
             model = CLIPModel.from_pretrained(name, dtype=torch.float32, attn_implementation="sdpa")
             tokenizer = AutoTokenizer.from_pretrained(name)
             processor, _ = ImageProcessingMixin.get_image_processor_dict(name)
-        except (OSError, ValueError) as error:
+        except (SettingsError, ModuleNotFoundError):
+            raise
+        except Exception as error:  # transformers, safetensors and the hub client raise almost anything
             raise SettingsError(
                 f"IMAGERAG_ENCODER_MODEL={name!r} cannot be loaded: write the hub id of a CLIP model (and see "
                 "that the hub can be reached), the folder of one, or starter"
