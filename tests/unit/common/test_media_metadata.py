@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from services.common.errors import ImageError, ImageTruncatedError
 from services.common.media.containers.structure import orientation_exif
 from services.common.media.images import decode_rgb, read_header, read_orientation
 from services.common.media.metadata import strip_metadata
+from tests.fixtures.odd_pictures import OddPicture, odd_pictures
 
 SECRET = b"SECRET-PLACE"
 LATITUDE = (48.0, 51.0, 29.599)
@@ -190,3 +192,15 @@ def test_mutated_files_are_stripped_or_refused_by_a_typed_error(
     except ImageError:
         return
     assert read_header(stripped).width == read_header(data).width
+
+
+@pytest.mark.parametrize("odd", [odd for odd in odd_pictures() if odd.size], ids=attrgetter("name"))
+def test_odd_but_good_pictures_keep_their_pixels(odd: OddPicture) -> None:
+    assert np.array_equal(pixels(strip_metadata(odd.data)), pixels(odd.data))
+
+
+@pytest.mark.parametrize("odd", [odd for odd in odd_pictures() if odd.error], ids=attrgetter("name"))
+def test_bad_pictures_are_refused_at_once_or_when_they_are_decoded(odd: OddPicture) -> None:
+    assert odd.error is not None
+    with pytest.raises(odd.error):
+        decode_rgb(strip_metadata(odd.data))
