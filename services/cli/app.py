@@ -7,6 +7,7 @@ import sys
 import typer
 
 from services.cli.commands.ask import ask_command
+from services.cli.commands.demo import demo_command
 from services.cli.commands.ingest import ingest_command
 from services.cli.commands.jobs import jobs_app
 from services.cli.commands.search import search_command
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("up")(up_command)
+app.command("demo")(demo_command)
 app.command("ingest")(ingest_command)
 app.command("search")(search_command)
 app.command("ask")(ask_command)

@@ -23,6 +23,10 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", help="Folder in which the cluster keeps everything.", envvar="IMAGERAG_DATA"),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Of page and REST interface; default 8080, or a free one."),
+]
 
 
 def data_folder(data: Path | None) -> Path:

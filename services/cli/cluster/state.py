@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 STATE_FILE = Path("run") / "cluster.json"
+DEMO_FOLDER = "demo"
+"""Inside the data folder: what the demonstration stores is kept apart from a person's own data."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def remove_state(data: Path) -> None:
 
 
 def running_url(data: Path) -> str | None:
-    """Where the gateway of this data folder answers, or None."""
-    state = read_state(data)
+    """Where the gateway of this data folder answers, else that of its demonstration, or None."""
+    state = read_state(data) or read_state(data / DEMO_FOLDER)
     return state.url if state else None
 
 

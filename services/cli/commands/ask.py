@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from services.cli.commands.hits import item_name, parse_filter
+from services.cli.commands.hits import id_column, item_name, parse_filter
 from services.cli.errors import EXIT_USAGE, CliError
 from services.cli.options import AsJson, Filter, Key, Limit, Picture, Url, open_client
 from services.cli.output import Output, plain
@@ -51,7 +51,8 @@ def _stream(client: RestClient, query: Json, picture: bytes | None, output: Outp
                 output.results.print(plain(event.data["text"], limit_chars=100_000), end="")
             elif event.name == "done":
                 output.results.print()
-                output.results.print(_sources(event.data, hits))
+                if event.data["citations"]:
+                    output.results.print(_sources(event.data, hits))
                 return
             elif event.name == "error":
                 raise CliError(str(event.data["detail"]), code=str(event.data["code"]))
@@ -59,7 +60,7 @@ def _stream(client: RestClient, query: Json, picture: bytes | None, output: Outp
 
 
 def _sources(answer: Json, hits: Json) -> Table:
-    table = Table("", "Source", "Quote", "Id", box=None, title_justify="left")
+    table = Table("", "Source", "Quote", id_column(), box=None)
     for citation in answer["citations"]:
         item = hits.get(citation["item_id"])
         name = plain(item_name(item), 60) if item else plain("")

@@ -6,17 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.cli.errors import EXIT_USAGE, CliError
 from services.cli.output import plain
 
 Json = Mapping[str, Any]
+_ID_CHARS = 36
 
 
-def hits_table(hits: Sequence[Json], title: str = "") -> Table:
+def hits_table(hits: Sequence[Json]) -> Table:
     """A row a hit: rank, name, fused score, why, id."""
-    table = Table("#", "What", "Score", "Why", "Id", box=None, title=title or None, title_justify="left")
+    table = Table("#", "What", "Score", "Why", id_column(), box=None)
     for hit in hits:
         style = None if hit["relevant"] else "dim"
         row = (str(hit["rank"]), plain(item_name(hit["item"]), 60), f"{hit['score']:.4f}", plain(why(hit)))
@@ -24,10 +25,17 @@ def hits_table(hits: Sequence[Json], title: str = "") -> Table:
     return table
 
 
+def id_column(header: str = "Id") -> Column:
+    """A column whose ids stay whole, to be copied."""
+    return Column(header, no_wrap=True, overflow="ignore", min_width=_ID_CHARS)
+
+
 def item_name(item: Json) -> str:
     """What a person would call an item."""
     text = str(item.get("text") or item.get("ocr_text") or "")
-    return str(item.get("title") or item.get("source_uri") or item.get("key") or text or item["kind"])
+    key = str(item.get("key") or "")
+    own_key = "" if key.startswith("sha256:") else key
+    return str(item.get("title") or item.get("source_uri") or own_key or text or f"({item['kind']})")
 
 
 def why(hit: Json) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.cli.options import AsJson, Key, Url, open_client
 from services.cli.output import Output, plain
@@ -55,9 +55,15 @@ def cancel_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJ
 
 
 def _jobs_table(jobs: Sequence[Json]) -> Table:
-    table = Table("Id", "State", "Created", *(name.capitalize() for name in _COUNTS), box=None)
+    table = Table(
+        Column("Id", no_wrap=True, min_width=32),
+        "State",
+        "Created",
+        *(name.capitalize() for name in _COUNTS),
+        box=None,
+    )
     for job in jobs:
-        created = str(job["created_at"])[:19].replace("T", " ")
+        created = str(job["created_at"])[:16].replace("T", " ")
         table.add_row(plain(job["id"]), plain(job["state"]), created, *(str(job[name]) for name in _COUNTS))
     return table
 

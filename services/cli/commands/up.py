@@ -10,14 +10,10 @@ from rich.markup import escape
 
 from services.cli.cluster.service import Wish, run_cluster
 from services.cli.cluster.state import ClusterState
-from services.cli.options import Data, Key, data_folder
+from services.cli.options import Data, Key, Port, data_folder
 from services.cli.rest.client import RestClient
 from services.cli.settings import read_settings
 
-Port = Annotated[
-    int | None,
-    typer.Option("--port", min=1, max=65535, help="Of the page and REST interface; default 8080, or a free one."),
-]
 Model = Annotated[
     str | None,
     typer.Option("--model", help="`starter` (default), a hub id, or a folder; fixed for a data folder."),

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from services.common.answer import Source
 from services.common.domain import Item
 from services.generator.backends.base import Task
+from services.generator.selection import supporting
 from services.generator.sentences import best_quote, quotable_text
 from services.generator.wording import Wording, describe_item, item_name, wording
 
@@ -15,7 +16,7 @@ class ExtractiveBackend:
     """One sentence a source: the part of its text that fits the question, or the name of the picture.
 
     Args:
-        cited_limit: Most sources of one answer; the best ones are taken.
+        cited_limit: Most sources of one answer; the first that support it are taken.
         answer_limit_chars: A sentence that would make the answer longer ends it.
     """
 
@@ -35,7 +36,7 @@ class ExtractiveBackend:
         """The sentences of the answer, each with its citation; at least one."""
         words = wording(task.language)
         length = 0
-        for source in task.sources[: self._cited_limit]:
+        for source in supporting(task.question, task.sources)[: self._cited_limit]:
             sentence = (words.between if length else "") + _sentence(task, source, words)
             length += len(sentence)
             if length > self._answer_limit_chars and length > len(sentence):

@@ -1,0 +1,1 @@
+"""The demonstration: real photos, found by their pixels alone, then asked about."""
