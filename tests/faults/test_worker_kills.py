@@ -1,0 +1,142 @@
+"""Workers killed at random while they ingest: what was accepted is stored, once, at its newest revision."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.common.index.ids import content_key, item_id
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.messages import batches
+from services.common.jobs.records import Job, JobSource, ManifestLine, Outcome
+from tests.fixtures.brokers import ValkeyProcess
+from tests.fixtures.encoder import EncoderProcess
+from tests.fixtures.odd_pictures import encode, noise
+from tests.fixtures.store import StoreProcess
+from tests.fixtures.workers import StoredItems, Surroundings, WorkerProcess, wait_for
+
+pytestmark = pytest.mark.faults
+ITEMS = 2000
+TWICE = 100
+TENANT = "default"
+KILL_EVERY_S = 5.0
+KILL_SHARE = 0.3
+LIMIT_S = 240.0
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[ValkeyProcess]:
+    """A broker of its own."""
+    with ValkeyProcess(tmp_path / "broker") as process:
+        yield process
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, broker: ValkeyProcess, encoder: EncoderProcess) -> Iterator[Surroundings]:
+    """A store of its own."""
+    with StoreProcess(tmp_path / "store" / "data") as store:
+        yield Surroundings(tmp_path / "data", broker.url, store.url, encoder.address)
+
+
+@dataclass
+class Killer:
+    """Kills a pool process or a whole worker now and then, and starts again what is gone."""
+
+    workers: Sequence[WorkerProcess]
+    dice: random.Random
+    next_s: float = 0.0
+    children: int = 0
+    parents: int = 0
+
+    def tick(self) -> None:
+        """Called often; acts every `KILL_EVERY_S`."""
+        if time.monotonic() < self.next_s:
+            return
+        self.next_s = time.monotonic() + KILL_EVERY_S
+        for worker in self.workers:
+            if not worker.is_running():
+                worker.start(wait=False)
+            elif self.dice.random() < KILL_SHARE:
+                self._strike(worker)
+
+    def _strike(self, worker: WorkerProcess) -> None:
+        if self.dice.random() < 0.5:
+            self.children += worker.kill_child()
+            return
+        worker.kill()
+        self.parents += 1
+        worker.start(wait=False)
+
+
+def upload(surroundings: Surroundings, count: int) -> list[ManifestLine]:
+    media = surroundings.media()
+    return [
+        ManifestLine(f"{seed}.jpg", sha256=media.put(TENANT, encode(noise(32, 24, seed), "JPEG")))
+        for seed in range(count)
+    ]
+
+
+def ids_of(lines: Sequence[ManifestLine]) -> list[str]:
+    return [item_id(TENANT, content_key(line.sha256)) for line in lines]
+
+
+def submit(surroundings: Surroundings, lines: Sequence[ManifestLine]) -> Job:
+    job = surroundings.ledger().accept(TENANT, lines, JobSource("upload"))
+    surroundings.publish(list(batches(job)))
+    return job
+
+
+def stored_line(ledger: JobLedger, job: Job) -> str | None:
+    """The id of some line that is stored already, from the part that is submitted once."""
+    for line, outcome in ledger.outcomes(job).items():
+        if line >= TWICE and outcome.outcome is Outcome.STORED:
+            return outcome.item_id
+    return None
+
+
+@pytest.mark.timeout(400)
+def test_every_accepted_item_is_stored_once_at_its_newest_revision(
+    surroundings: Surroundings, broker: ValkeyProcess
+) -> None:
+    lines = upload(surroundings, ITEMS)
+    ledger, stored = surroundings.ledger(), StoredItems(surroundings.qdrant_url)
+    workers = [WorkerProcess(surroundings, f"worker{number}") for number in range(2)]
+    killer = Killer(workers, random.Random(20260131))
+    with WorkerProcess(surroundings, "beat", ["beat"]), workers[0], workers[1]:
+        started = time.monotonic()
+        first = submit(surroundings, lines)
+        assert broker.client().lpop("bulk") is not None, "a message is deleted by hand"
+        second = submit(surroundings, lines[:TWICE])
+        wait_for(lambda: stored_line(ledger, first) is not None, LIMIT_S)
+        deleted = stored_line(ledger, first)
+        assert deleted is not None
+        assert stored.delete(TENANT, deleted)
+        surroundings.publish(list(batches(first)))
+
+        def closed() -> bool:
+            killer.tick()
+            return all(ledger.progress(TENANT, job.id).closed_at for job in (first, second))
+
+        wait_for(closed, LIMIT_S, every_s=0.25)
+        took_s = time.monotonic() - started
+        # Stragglers may still run; they must not bring anything back.
+        surroundings.publish(list(batches(first)))
+        wait_for(lambda: broker.client().llen("bulk") == 0, LIMIT_S)
+
+    progress = [ledger.progress(TENANT, job.id) for job in (first, second)]
+    print(f"\nkilled {killer.children} pool processes and {killer.parents} workers in {took_s:.0f} s; {progress}")
+    assert killer.children + killer.parents >= 3
+    assert [found.failed + found.pending for found in progress] == [0, 0]
+    found = stored.of(TENANT, ids_of(lines))
+    assert len(found) == ITEMS
+    assert [name for name, item in found.items() if item.deleted] == [deleted]
+    newest = dict.fromkeys(ids_of(lines), first.revision) | dict.fromkeys(ids_of(lines[:TWICE]), second.revision)
+    assert {name: item.revision for name, item in found.items() if name != deleted} == {
+        name: revision for name, revision in newest.items() if name != deleted
+    }
+    assert stored.count(TENANT) == ITEMS - 1
