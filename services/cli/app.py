@@ -8,11 +8,13 @@ import typer
 
 from services.cli.commands.ask import ask_command
 from services.cli.commands.demo import demo_command
+from services.cli.commands.doctor import doctor_command
 from services.cli.commands.ingest import ingest_command
 from services.cli.commands.jobs import jobs_app
 from services.cli.commands.search import search_command
 from services.cli.commands.up import up_command
 from services.cli.errors import CliError
+from services.cli.evaluation.command import eval_command
 from services.cli.output import show_error
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app.command("ingest")(ingest_command)
 app.command("search")(search_command)
 app.command("ask")(ask_command)
 app.add_typer(jobs_app, name="jobs")
+app.command("eval")(eval_command)
+app.command("doctor")(doctor_command)
 
 
 def main() -> None:

@@ -107,7 +107,8 @@ def _encoder(site: Site) -> Part:
 def _worker(site: Site) -> Part:
     processes = str(min(max(site.cpus // 2, 1), 8))
     defaults = {"IMAGERAG_WORKERS_CONCURRENCY": processes, **_shared_defaults(site)}
-    return Part("worker", _module("workers"), _shared(site), defaults)
+    told = {**_shared(site), "IMAGERAG_WORKERS_ANNOUNCE_PATH": str(announce_path(site.data, "worker"))}
+    return Part("worker", _module("workers"), told, defaults, announces=True)
 
 
 def _beat(site: Site) -> Part:

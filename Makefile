@@ -1,0 +1,70 @@
+# Every way to run, test and check this project. `make` alone prints the targets.
+
+# The newest Python that is here; another one: make demo PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do command -v $$name && break; done)
+VENV ?= .venv
+# Index of PyTorch's CPU builds (see "Get Started" on pytorch.org). It is used on Linux without an NVIDIA GPU, where
+# the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+
+BIN = $(VENV)/bin
+INSTALL = TORCH_INDEX="$(TORCH_INDEX)" .ci/install "$(PYTHON)" "$(VENV)"
+PROTOS = $(wildcard protos/imagerag/v1/*.proto)
+GENERATE = $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=$(1) \
+	--grpc_python_out=$(1) --mypy_grpc_out=$(1) $(PROTOS) && rm -f $(1)/imagerag/v1/types_pb2_grpc.py*
+GENERATED = .make/protos
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-faults test-extras lint proto proto-check bench eval clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed-up  ## the whole system on real photos; stays until Ctrl-C (DEMO_EXIT=1: checks itself and ends)
+	@$(BIN)/imagerag demo
+
+test: lint  ## lint, then unit, integration and end-to-end tests
+	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e $(PYTEST_ARGS)
+
+test-faults: $(VENV)/.installed-dev  ## processes killed under load (minutes)
+	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+test-extras:  ## each extra alone in a fresh environment starts its service (minutes)
+	@.ci/check-machine "$(PYTHON)" 10
+	@TORCH_INDEX="$(TORCH_INDEX)" .ci/check-extras "$(PYTHON)"
+
+lint: $(VENV)/.installed-dev proto-check  ## ruff, mypy, import contracts, generated code
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+proto: $(VENV)/.installed-dev  ## generate the stubs beside their protos
+	@$(call GENERATE,protos)
+
+proto-check: $(VENV)/.installed-dev  ## the committed stubs are those of the protos
+	@rm -rf $(GENERATED) && mkdir -p $(GENERATED)
+	@$(call GENERATE,$(GENERATED))
+	@for file in $(GENERATED)/imagerag/v1/*; do \
+		cmp -s $$file protos/imagerag/v1/$${file##*/} || { echo "$${file##*/} is not up to date: run make proto"; exit 1; }; \
+	done
+
+bench: $(VENV)/.installed-dev  ## throughput and latency beside bare loops
+	@$(BIN)/python -m benchmarks
+
+eval: $(VENV)/.installed-up  ## retrieval quality on 538 public pictures
+	@$(BIN)/imagerag eval
+
+clean:  ## remove the environment and caches, never data
+	rm -rf $(VENV) .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.installed-up: pyproject.toml constraints.txt .ci/install
+	@.ci/check-machine "$(PYTHON)" 5
+	@$(INSTALL) up
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt .ci/install
+	@.ci/check-machine "$(PYTHON)" 5
+	@$(INSTALL) dev
+	@touch $(VENV)/.installed-up $@
