@@ -1,7 +1,8 @@
 # Every way to run, test and check this project. `make` alone prints the targets.
 
-# The newest Python that is here; another one: make demo PYTHON=/path/to/python3.12
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do command -v $$name && break; done)
+# The first that runs and is new enough; another one: make demo PYTHON=/path/to/python3.12
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 # Index of PyTorch's CPU builds (see "Get Started" on pytorch.org). It is used on Linux without an NVIDIA GPU, where
 # the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
