@@ -23,12 +23,15 @@ _FOREIGN = ("IMAGERAG_", "QDRANT_", "BROKER_", "CACHE_")
 
 
 @contextmanager
-def private_cluster(data: Path, *, model: str | None = None) -> Iterator[ClusterState]:
+def private_cluster(
+    data: Path, *, model: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[ClusterState]:
     """Run `imagerag up` as a process until the block ends.
 
     Args:
         data: Empty folder for everything that the cluster keeps.
         model: For `up --model`; None: its default.
+        settings: Environment variables of the cluster's services.
 
     Yields:
         Where it answers, once it is ready.
@@ -46,7 +49,7 @@ def private_cluster(data: Path, *, model: str | None = None) -> Iterator[Cluster
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=own_environment(os.environ),
+            env={**own_environment(os.environ), **(settings or {})},
             # Ctrl-C ends the measurement, which then ends the cluster: not both at once.
             start_new_session=True,
         )

@@ -1,0 +1,1 @@
+"""What the system costs on top of its parts: ratios, measured side by side in one run on one machine."""

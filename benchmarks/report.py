@@ -1,0 +1,54 @@
+"""The figures as a table for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.measuring import Ratio
+
+
+def render(ratios: Sequence[Ratio], machine: Mapping[str, Any], took_s: float) -> RenderableType:
+    """Everything that was measured."""
+    table = Table("", "ours", "yardstick", "ratio", "min to max", "good is", box=None, pad_edge=False)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for ratio in ratios:
+        table.add_row(ratio.name, *_figures(ratio), ratio.better)
+    meanings = dict.fromkeys(f"{ratio.name}: {ratio.meaning}" for ratio in ratios)
+    head = f"{machine['cpu']}, {machine['cores']} cores, {machine['precision']}, model: {machine['model']}"
+    return Group(
+        Text(head),
+        Text(),
+        table,
+        Text(),
+        *(Text(meaning, style="dim") for meaning in meanings),
+        Text(f"{took_s:.0f} s", style="dim"),
+    )
+
+
+def _figures(ratio: Ratio) -> tuple[str, str, str, str]:
+    return (
+        f"{statistics.median(ratio.ours):.1f} {ratio.unit}",
+        f"{statistics.median(ratio.yardstick):.1f}",
+        f"{ratio.median:.2f}",
+        f"{min(ratio.rounds):.2f} to {max(ratio.rounds):.2f}",
+    )
+
+
+def write(path: Path, ratios: Sequence[Ratio], machine: Mapping[str, Any], took_s: float) -> None:
+    """Write the JSON form; its folder is made."""
+    document = {
+        "machine": dict(machine),
+        "took_s": round(took_s, 1),
+        "ratios": [ratio.document() for ratio in ratios],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
