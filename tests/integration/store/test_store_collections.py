@@ -44,7 +44,9 @@ def test_a_collection_keeps_its_configuration(client: QdrantClient, collection_n
 
 def test_one_unnamed_vector(client: QdrantClient, collection_name: str) -> None:
     client.create_collection(collection_name, vectors_config=m.VectorParams(size=2, distance=m.Distance.EUCLID))
-    client.upsert(collection_name, [m.PointStruct(id=1, vector=[1, 2]), m.PointStruct(id=2, vector=[5, 5])])
+    client.upsert(
+        collection_name, [m.PointStruct(id=1, vector=[1.0, 2.0]), m.PointStruct(id=2, vector=[5.0, 5.0])]
+    )
     hits = client.query_points(collection_name, query=[1.0, 2.5], with_vectors=True).points
     assert [hit.id for hit in hits] == [1, 2]
     assert hits[0].vector == [1.0, 2.0]
