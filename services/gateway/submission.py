@@ -43,6 +43,7 @@ class CelerySubmission:
     """
 
     def __init__(self, broker_url: str, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
         self._app = Celery(APP_NAME, broker=broker_url, set_as_current=False)
         self._app.conf.update(
             client_settings(),
@@ -51,14 +52,17 @@ class CelerySubmission:
                 "socket_timeout": deadline_s,
                 "socket_connect_timeout": deadline_s,
                 "retry_on_timeout": False,
+                # kombu would look for a lost broker for ever.
+                "max_retries": 1,
+                "interval_start": 0,
             },
         )
 
     def check(self) -> None:
         """See `Submission.check`. Writes a short-lived key: a broker without memory still answers a ping."""
         try:
-            with self._app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=0, timeout=1, reraise_as_library_errors=False)
+            with self._app.pool.acquire(block=True, timeout=self._deadline_s) as connection:
+                connection.ensure_connection(max_retries=1, timeout=self._deadline_s)
                 client = getattr(connection.default_channel, "client", None)
                 if client is not None:
                     client.set(_PROBE_KEY, b"1", ex=1)
@@ -73,7 +77,7 @@ class CelerySubmission:
         """See `Submission.publish`."""
         headers = {REQUEST_ID_HEADER: current_request_id()}
         try:
-            with self._app.producer_pool.acquire(block=True, timeout=5) as producer:
+            with self._app.producer_pool.acquire(block=True, timeout=self._deadline_s) as producer:
                 for batch in batches(job):
                     self._app.send_task(
                         INGEST_BATCH,
