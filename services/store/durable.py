@@ -25,9 +25,10 @@ def remove_durably(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make `path` with its parents and make that last."""
+    """Make `path` and, if it is missing, its parent; make that last."""
     path.mkdir(parents=True)
     sync_folder(path.parent)
+    sync_folder(path.parent.parent)
 
 
 def sync_folder(path: Path) -> None:
