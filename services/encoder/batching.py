@@ -50,10 +50,10 @@ class Batcher:
     Args:
         compute: Only inputs of one kind are computed together.
         executor: Runs `compute`; one thread, for a model is not to be entered twice.
-        batch_items: Most inputs computed at once.
+        batch_items: Most inputs of a kind computed at once.
     """
 
-    def __init__(self, compute: Compute, executor: Executor, batch_items: int) -> None:
+    def __init__(self, compute: Compute, executor: Executor, batch_items: Callable[[str], int]) -> None:
         self._compute = compute
         self._executor = executor
         self._batch_items = batch_items
@@ -122,10 +122,11 @@ class Batcher:
         first = next((lane[0] for lane in self._lanes.values() if lane), None)
         if first is None:
             return None
+        limit = self._batch_items(first.kind)
         taken: list[_Waiting] = []
         for name, lane in self._lanes.items():
             same = [waiting for waiting in lane if waiting.kind == first.kind]
-            same = same[: self._batch_items - len(taken)]
+            same = same[: limit - len(taken)]
             taken.extend(same)
             chosen = set(map(id, same))
             self._lanes[name] = deque(waiting for waiting in lane if id(waiting) not in chosen)
@@ -154,10 +155,11 @@ def compute_split(compute: Compute, kind: str, payloads: Sequence[Any]) -> list[
     except Exception as error:
         if len(payloads) == 1:
             return [_lone_failure(kind, error)]
-        SPLIT_BATCHES.inc()
-        half = len(payloads) // 2
-        parts = (payloads[:half], payloads[half:])
-        return [row for part in parts for row in compute_split(compute, kind, part)]
+    # Outside the handler, so that the errors of the halves do not carry this one along.
+    SPLIT_BATCHES.inc()
+    half = len(payloads) // 2
+    parts = (payloads[:half], payloads[half:])
+    return [row for part in parts for row in compute_split(compute, kind, part)]
 
 
 def _lone_failure(kind: str, error: Exception) -> ImageragError:

