@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from services.cli.evaluation.metrics import Estimate, bootstrap, hit_at, ndcg_at, reciprocal_rank
 from services.cli.evaluation.questions import Answer
@@ -42,6 +42,14 @@ def judge_text(answers: Sequence[Answer], relevant: Relevant) -> dict[str, Estim
         NDCG: [ndcg_at(ranked, right, DEPTH) for ranked, right, _ in judged],
     }
     return {name: bootstrap(of_queries, seed=SEED) for name, of_queries in values.items()}
+
+
+def within(relevant: Relevant, texted: Set[str]) -> Relevant:
+    """The same, but only items of the own half are right: one with text must not stand for its bare twin."""
+    return {
+        own: frozenset(key for key in right if (key in texted) == (own in texted))
+        for own, right in relevant.items()
+    }
 
 
 def recalls(answers: Sequence[Answer], relevant: Relevant) -> list[float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -45,30 +46,38 @@ def render(report: Report) -> RenderableType:
     head = Text(f"{data['name']}: {data['items']} objects, {data['chinese']} with a Chinese description. ")
     head.append_text(Text.assemble("Model: ", plain(report.system["model"]), ". ± is half of a 95 % interval."))
     took = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in report.took_s.items())
-    return Group(head, *(_grid(table) for table in report.tables), _checks(report), Text(took, style="dim"))
+    return Group(head, *_tables(report.tables), _checks(report), Text(f"\n{took}", style="dim"))
 
 
-def _grid(table: Table) -> RenderableType:
-    grid = Grid("", *table.columns, title=table.title, title_justify="left", title_style="bold", box=None)
+def _tables(tables: Sequence[Table]) -> Iterator[RenderableType]:
+    """One after the other; a note is printed below the last of those that share it."""
+    for table, following in zip_longest(tables, tables[1:]):
+        yield Text(f"\n{table.title}", style="bold")
+        yield _grid(table)
+        if following is None or following.note != table.note:
+            yield Text(table.note, style="dim")
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid("", *table.columns, box=None, pad_edge=False)
     for column in grid.columns[1:]:
         column.justify = "right"
     for row in table.rows:
         cells = (row.cells.get(column) for column in table.columns)
-        grid.add_row(row.label, *("" if cell is None else figure(cell) for cell in cells))
-    return Group(Text(), grid, Text(table.note, style="dim"))
+        grid.add_row(row.label, *("" if cell is None else figure(cell, table.intervals) for cell in cells))
+    return grid
 
 
-def figure(estimate: Estimate) -> str:
+def figure(estimate: Estimate, with_interval: bool) -> str:
     """An estimate as people read it: the mean and half of its interval."""
-    return f"{estimate.mean:.3f} ±{(estimate.high - estimate.low) / 2:.3f}"
+    half = f" ±{(estimate.high - estimate.low) / 2:.3f}" if with_interval else ""
+    return f"{estimate.mean:.3f}{half}"
 
 
 def _checks(report: Report) -> RenderableType:
     if not report.checks:
         return Text("\nTargets are checked on the whole data set alone.", style="dim")
-    grid = Grid(
-        "", "measured", "at least", "", title="Targets", title_justify="left", title_style="bold", box=None
-    )
+    grid = Grid("Target", "measured", "at least", "", box=None, pad_edge=False)
     for check in report.checks:
         grid.add_row(check.name, f"{check.measured:.3f}", f"{check.target:.3f}", _verdict(check))
     return Group(Text(), grid)

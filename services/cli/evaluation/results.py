@@ -31,6 +31,7 @@ class Table:
         title: For people.
         columns: In their order; a row may leave some out.
         note: What a person has to know to read it.
+        intervals: Print them; the JSON has them always.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     note: str = ""
+    intervals: bool = True
 
     def cell(self, label: str, column: str) -> Estimate:
         """One estimate.

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from services.cli.evaluation import composed, mixed, pixels, sweep
-from services.cli.evaluation.judging import judge_neighbours, judge_text, same_description
+from services.cli.evaluation.judging import judge_neighbours, judge_text, recalls, same_description
 from services.cli.evaluation.questions import KEY_PREFIX, MARK, Answer, Options, Question, query_of, to_answer
 from services.cli.evaluation.rendering import render
 from services.cli.evaluation.results import Check, Report
@@ -104,10 +104,19 @@ def test_mixed_compares_the_legs_by_half() -> None:
     assert [check.met for check in mixed.checks("English", good)] == [True, True]
 
 
+def test_of_a_half_only_its_own_items_are_right() -> None:
+    texted = frozenset({"plants/rose"})
+    relevant = same_description(STAMPS, pixels.english_of)
+    twin = answer("plants/lily", "plants/rose")
+    found = mixed.by_half([twin], relevant, texted, recalls)
+    assert found == {mixed.OVERALL: [1.0], mixed.BARE: [0.0], mixed.TEXTED: []}
+    assert set(mixed.estimates(found)) == {mixed.OVERALL, mixed.BARE}
+
+
 def test_the_sweep_tries_every_combination_once() -> None:
     settings = list(sweep.settings())
     assert len(set(settings)) == len(sweep.CONSTANTS) * len(sweep.TEXT_WEIGHTS)
-    assert settings[0].options.legs == {"image": 1.0, "text": 0.125, "bm25": 0.125}
+    assert settings[0].options.legs == {"image": 1.0, "text": 0.25, "bm25": 0.25}
     questions = [Question(str(number)) for number in range(400)]
     drawn = sweep.draw(questions)
     assert len(set(drawn)) == sweep.QUESTIONS
