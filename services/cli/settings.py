@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.cli.errors import EXIT_USAGE, CliError
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 class CliSettings(BaseSettings):
@@ -42,14 +45,50 @@ class ExternalServers(BaseSettings):
     """A Redis or Valkey server (allkeys-lru, bounded) instead of the embedded cache."""
 
 
+class ClusterPorts(BaseSettings):
+    """Where the parts of `imagerag up` listen; 0 takes a free port, and so does one that is taken."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMAGERAG_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    gateway_port: int = Field(default=8080, ge=0, le=65535)
+    """Of the page and the REST interface; `--port` goes before."""
+    store_port: int = Field(default=6333, ge=0, le=65535)
+    """Of the embedded store."""
+    encoder_port: int = Field(default=50051, ge=0, le=65535)
+    """Of the encoder."""
+    retriever_port: int = Field(default=50052, ge=0, le=65535)
+    """Of the retriever."""
+    generator_port: int = Field(default=50053, ge=0, le=65535)
+    """Of the generator."""
+    broker_port: int = Field(default=6379, ge=0, le=65535)
+    """Of the embedded broker."""
+    cache_port: int = Field(default=6380, ge=0, le=65535)
+    """Of the embedded cache."""
+
+    def by_part(self) -> dict[str, int]:
+        """The wanted port of each part by its name."""
+        return {name.removesuffix("_port"): int(port) for name, port in self}
+
+
 def read_settings() -> CliSettings:
-    """Read the environment.
+    """The settings of the command line.
 
     Raises:
         CliError: A variable does not fit; names it.
     """
+    return _read(CliSettings)
+
+
+def read_ports() -> ClusterPorts:
+    """The ports that a cluster on this machine is to take; errors as in `read_settings`."""
+    return _read(ClusterPorts)
+
+
+def _read(settings_type: type[S]) -> S:
     try:
-        return CliSettings()
+        return settings_type()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"IMAGERAG_{'_'.join(str(part) for part in first['loc'])}".upper()

@@ -7,16 +7,6 @@ from collections.abc import Callable, Mapping
 
 HOST = "127.0.0.1"
 """The embedded servers know no passwords: nothing but this machine may reach them."""
-USUAL = {
-    "gateway": 8080,
-    "store": 6333,
-    "encoder": 50051,
-    "retriever": 50052,
-    "generator": 50053,
-    "broker": 6379,
-    "cache": 6380,
-}
-"""Where each part listens if nobody else does."""
 
 
 def choose_ports(

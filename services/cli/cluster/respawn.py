@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from services.cli.cluster.processes import is_alive
 from services.cli.cluster.restarts import Restarts
 
 GRACE_S = 4.0
@@ -94,7 +95,7 @@ class Keeper:
             time.sleep(_LOOK_S)
 
     def _is_over(self) -> bool:
-        return self._stopping or os.getppid() != self._parent or not _is_alive(self._job.owner)
+        return self._stopping or os.getppid() != self._parent or not is_alive(self._job.owner)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -140,16 +141,6 @@ def _open_log(path: Path) -> BinaryIO:
     if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
         path.replace(path.with_name(path.name + ".1"))
     return path.open("ab")
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _say(line: str) -> None:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from services.cli.cluster.lock import hold_lock
 from services.cli.cluster.model_choice import choose_model
 from services.cli.cluster.plan import Part, Site, cluster_parts, gateway_url, log_path
-from services.cli.cluster.ports import USUAL, any_free_port, choose_ports, is_free
+from services.cli.cluster.ports import any_free_port, choose_ports, is_free
 from services.cli.cluster.readiness import wait_for_gateway, wait_for_parts
 from services.cli.cluster.runner import Runner
 from services.cli.cluster.state import ClusterState, remove_state, write_state
@@ -23,7 +23,7 @@ from services.cli.cluster.valkey import valkey_program
 from services.cli.errors import EXIT_FAILED, EXIT_USAGE, CliError
 from services.cli.output import plain, show_error
 from services.cli.rest.client import RestClient
-from services.cli.settings import ExternalServers
+from services.cli.settings import ExternalServers, read_ports
 
 FOLDERS = ("run", "logs", "broker", "cache", "objects")
 _LOG_TAIL_LINES = 15
@@ -122,7 +122,8 @@ class _Cluster:
 
 def _site(wish: Wish) -> Site:
     external = ExternalServers()
-    wanted = {**USUAL, "gateway": USUAL["gateway"] if wish.port is None else wish.port}
+    wanted = read_ports().by_part()
+    wanted["gateway"] = wish.port or wanted["gateway"]
     if wish.port and not is_free(wish.port):
         raise CliError(
             f"Port {wish.port} is taken.",

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from services.cli.cluster.processes import is_alive
+
 STATE_FILE = Path("run") / "cluster.json"
 DEMO_FOLDER = "demo"
 """Inside the data folder: what the demonstration stores is kept apart from a person's own data."""
@@ -57,14 +59,3 @@ def running_url(data: Path) -> str | None:
     """Where the gateway of this data folder answers, else that of its demonstration, or None."""
     state = read_state(data) or read_state(data / DEMO_FOLDER)
     return state.url if state else None
-
-
-def is_alive(pid: int) -> bool:
-    """Whether there is a process with this number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

