@@ -24,12 +24,13 @@ from services.gateway.access import LoopbackGuard, open_keyring
 from services.gateway.asking import Asking
 from services.gateway.edge import Edge
 from services.gateway.error_handlers import add_error_handlers
-from services.gateway.health import Readiness, blocking_probe, data_probe, generator_probe, retriever_probe
+from services.gateway.health import Readiness, broker_probe, data_probe, generator_probe, retriever_probe
 from services.gateway.ingestion import Ingestion
 from services.gateway.keys import OpenKeyring
 from services.gateway.limits import BodyLimit, BodyLimits
 from services.gateway.page_files import PageFiles
 from services.gateway.pictures import Pictures
+from services.gateway.queue_gate import QueueGate
 from services.gateway.routes import ask, health, items, jobs, media, page, search
 from services.gateway.settings import GatewaySettings
 from services.gateway.state import Gateway
@@ -74,6 +75,7 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
     objects = _open_data(settings.data_url)
     submission = CelerySubmission(settings.broker_url, settings.submit_deadline_s)
     stack.callback(submission.close)
+    gate = QueueGate(submission)
     retriever = await stack.enter_async_context(
         RetrieverClient(settings.retriever_url, deadline_s=settings.search_deadline_s)
     )
@@ -89,7 +91,7 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
     probes = {
         "retriever": retriever_probe(lookup),
         "generator": generator_probe(generator),
-        "broker": blocking_probe(submission.check),
+        "broker": broker_probe(gate),
         "data": data_probe(objects),
     }
     return Gateway(
@@ -97,7 +99,7 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
         retriever=retriever,
         lookup=lookup,
         asking=Asking(retriever, generator),
-        ingestion=Ingestion(ledger, media_store, submission, limits, settings.roots()),
+        ingestion=Ingestion(ledger, media_store, submission, gate, limits, settings.roots()),
         ledger=ledger,
         pictures=Pictures(media_store, limits),
         readiness=Readiness(probes, settings.probe_deadline_s),

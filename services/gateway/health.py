@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.objects import ObjectStore
 from services.common.rpc.client import RpcClient
+from services.gateway.queue_gate import QueueGate
 
 log = structlog.get_logger(__name__)
 Probe = Callable[[], Awaitable[Sequence[str]]]
@@ -86,11 +87,11 @@ def data_probe(objects: ObjectStore) -> Probe:
     return probe
 
 
-def blocking_probe(check: Callable[[], None]) -> Probe:
-    """Runs a blocking check on a thread."""
+def broker_probe(gate: QueueGate) -> Probe:
+    """Asks whether a job could be submitted."""
 
     async def probe() -> Sequence[str]:
-        await asyncio.to_thread(check)
+        await gate.check()
         return ()
 
     return probe

@@ -14,6 +14,7 @@ from services.common.jobs.records import Job, JobSource, LineOutcome, ManifestLi
 from services.common.jobs.sources import SourceLines, folder_lines, manifest_lines
 from services.common.media.images import ImageHeader, ImageLimits, read_header
 from services.common.media.store import MediaStore
+from services.gateway.queue_gate import QueueGate
 from services.gateway.submission import Submission
 
 _FIRST_LOOK_S = 0.03
@@ -36,6 +37,7 @@ class Ingestion:
         ledger: The truth about jobs.
         media: Keeps the bytes.
         submission: The way to the workers.
+        gate: Says whether it is open.
         limits: What pictures are accepted.
         roots: Folders that server-side sources may read.
     """
@@ -45,10 +47,12 @@ class Ingestion:
         ledger: JobLedger,
         media: MediaStore,
         submission: Submission,
+        gate: QueueGate,
         limits: ImageLimits,
         roots: Sequence[Path],
     ) -> None:
         self._ledger, self._media, self._submission = ledger, media, submission
+        self._gate = gate
         self._limits, self._roots = limits, tuple(roots)
 
     async def check_queue(self) -> None:
@@ -57,7 +61,7 @@ class Ingestion:
         Raises:
             UnavailableError: The broker does not take jobs.
         """
-        await asyncio.to_thread(self._submission.check)
+        await self._gate.check()
 
     async def keep(self, tenant: str, data: bytes) -> KeptPicture:
         """Check a picture by its header and keep it without its metadata.

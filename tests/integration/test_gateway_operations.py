@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.common.errors import InternalError
@@ -121,3 +122,18 @@ async def test_the_document_describes_bodies_and_errors(gateway: RunningGateway)
     assert "ProblemModel" in str(search["responses"]["default"])
     for path in ("/v1/items", "/v1/items/{item_id}/image", "/v1/ask", "/v1/jobs/{job_id}/failures", "/readyz"):
         assert path in document["paths"]
+
+
+async def test_a_stop_under_load_loses_no_answer(tmp_path: Path) -> None:
+    async with running_gateway(tmp_path / "data") as gateway:
+        gateway.behaviour.hang_s = 0.2
+        calls = [asyncio.create_task(gateway.client.post("/v1/search", json={"text": "x"})) for _ in range(50)]
+        await asyncio.sleep(0.15)
+        stopping = asyncio.create_task(gateway.server.stop(5))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        await stopping
+    answered = [answer for answer in answers if isinstance(answer, httpx.Response)]
+    assert {answer.status_code for answer in answered} == {200}
+    # The others were refused before they were taken up: safe to send again.
+    refused = [answer for answer in answers if not isinstance(answer, httpx.Response)]
+    assert all(isinstance(error, httpx.ConnectError | httpx.RemoteProtocolError) for error in refused)

@@ -98,6 +98,7 @@ async def test_the_gateway_says_503_and_then_takes_the_job(broker: ValkeyProcess
         assert int(answer.headers["retry-after"]) > 0
         assert gateway.ledger.jobs("default", 1) == []
         broker.start()
+        await asyncio.sleep(0.6)
         answer = await gateway.client.post("/v1/items", json={"text": "x"})
         assert answer.status_code == 202
         assert gateway.ledger.open_jobs() == [("default", answer.json()["job_id"])]
