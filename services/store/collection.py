@@ -44,7 +44,7 @@ class Collection:
         self.recorded: list[Write] | None = None
         self.written_points = 0
         self._operations = 0
-        self._panicked = False
+        self._failed = False
 
     @classmethod
     def create(cls, folder: Path, name: str, spec: m.CreateCollection) -> Collection:
@@ -114,8 +114,11 @@ class Collection:
             NotFoundError: A point that it names is not there.
             InternalError: The engine is broken; no more writes are taken, for the log may hold what broke it.
         """
-        if self._panicked:
-            raise InternalError()
+        if self._failed:
+            raise InternalError(
+                f"Collection `{self.name}` takes no writes since the engine failed on it. "
+                "The log has the reason; restart the store."
+            )
         # Recorded even if it fails: the engine may have applied a part, and a replay does the same again.
         if self.recorded is not None:
             self.recorded.append(write)
@@ -124,7 +127,7 @@ class Collection:
             with engine_errors():
                 self.shard.update(write.operation)
         except InternalError:
-            self._panicked = True
+            self._failed, self.dirty = True, False
             log.critical("collection_stopped_writing", collection=self.name)
             raise
         self.written_points += write.points
@@ -166,7 +169,7 @@ class Collection:
             found = self.shard.info()
         spec = self.description.collection_spec()
         return {
-            "status": "red" if self._panicked else "yellow" if self.building else "green",
+            "status": "red" if self._failed else "yellow" if self.building else "green",
             "optimizer_status": "ok",
             "points_count": found.points_count,
             "indexed_vectors_count": found.indexed_vectors_count,

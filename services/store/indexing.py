@@ -168,9 +168,15 @@ async def _optimise_in_child(folder: Path) -> int:
     Returns:
         The child's exit status.
     """
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, str(folder))
+    command = [sys.executable, "-m", __name__, str(folder)]
+    child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     try:
-        return await child.wait()
+        _, errors = await child.communicate()
+        status = await child.wait()
+        if status not in (0, _NOTHING_TO_DO):
+            # Among the reasons: the collection has been deleted meanwhile, and its folder with it.
+            log.warning("index_child_failed", status=status, last_words=errors[-500:].decode(errors="replace"))
+        return status
     finally:
         if child.returncode is None:
             child.kill()

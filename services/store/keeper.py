@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from prometheus_client import Histogram
@@ -55,7 +56,7 @@ class Keeper:
             await asyncio.sleep(self._settings.flush_interval_s)
             for collection in self._registry.collections():
                 try:
-                    await self._engine.run_own(lambda: _flush(collection))  # noqa: B023 - awaited before the next
+                    await self._engine.run_own(partial(_flush, collection))
                 except Exception:
                     log.exception("flush_failed", collection=collection.name)
 

@@ -107,8 +107,11 @@ class Registry:
     def close(self) -> None:
         """Flush and close every collection."""
         for collection in self._collections.values():
-            collection.flush()
-            collection.close()
+            try:
+                collection.flush()
+                collection.close()
+            except ImageragError:
+                log.exception("collection_not_closed", collection=collection.name)
 
     def names(self) -> list[str]:
         """Names of all collections."""

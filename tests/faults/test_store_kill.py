@@ -18,7 +18,9 @@ from tests.fixtures.store import StoreProcess
 from tests.fixtures.store_client import SIZE, client_of
 
 POINTS, BATCH = 5000, 10
-KILL_PROBABILITY, PERIOD_S, MIN_KILLS = 0.3, 1.0, 8
+KILL_PROBABILITY, PERIOD_S = 0.3, 1.0
+MIN_KILLS, MAX_KILLS = 8, 20
+"""The upper bound keeps the test short where a restart takes long."""
 PAUSE_S = 0.1
 SEED = 20_240_501
 
@@ -64,7 +66,7 @@ class Killer:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended.wait(PERIOD_S):
+        while self.kills < MAX_KILLS and not self._ended.wait(PERIOD_S):
             if self._random.random() < KILL_PROBABILITY:
                 self._store.kill()
                 started = time.perf_counter()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from services.common.errors import UnimplementedError
 from services.store.routes.call import Call, Endpoint
 
@@ -36,16 +38,12 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 def unsupported_endpoints() -> list[Endpoint]:
     """Every path of them under every method."""
     return [
-        Endpoint(method, path, _refusal(feature))
+        Endpoint(method, path, partial(_refuse, feature))
         for feature, paths in _FEATURES.items()
         for path in paths
         for method in METHODS
     ]
 
 
-class _refusal:  # noqa: N801 - reads as the function that it is to its callers
-    def __init__(self, feature: str) -> None:
-        self._feature = feature
-
-    def __call__(self, _call: Call) -> object:
-        raise UnimplementedError(f"{self._feature} is not offered by this store")
+def _refuse(feature: str, _call: Call) -> object:
+    raise UnimplementedError(f"{feature} is not offered by this store")
