@@ -10,7 +10,6 @@ from starlette.datastructures import UploadFile
 from services.common.errors import ImageragError, InvalidRequestError
 from services.common.jobs.records import ManifestLine
 from services.gateway.bodies import read_upload
-from services.gateway.identity import identified
 from services.gateway.ingestion import Ingestion, missing_picture, named
 from services.gateway.schemas.jobs import JobItem, Rejected
 
@@ -30,10 +29,9 @@ class Intake:
     lines: list[ManifestLine] = field(default_factory=list)
     rejected: list[tuple[str, ImageragError]] = field(default_factory=list)
 
-    def take(self, tenant: str, line: ManifestLine) -> None:
-        """Add a line under a name and an id."""
-        _, complete = identified(tenant, named(line, len(self.lines) + 1))
-        self.lines.append(complete)
+    def take(self, line: ManifestLine) -> None:
+        """Add a line under a name."""
+        self.lines.append(named(line, len(self.lines) + 1))
 
 
 async def take_uploads(
@@ -62,7 +60,7 @@ async def take_uploads(
         except ImageragError as error:
             intake.rejected.append((name, error))
         else:
-            intake.take(tenant, described.get(name, _UNDESCRIBED).to_line(name, kept.sha256))
+            intake.take(described.get(name, _UNDESCRIBED).to_line(name, kept.sha256))
     return intake
 
 
@@ -77,7 +75,7 @@ async def take_items(ingestion: Ingestion, tenant: str, items: Sequence[JobItem]
             reason = InvalidRequestError("It has neither a picture nor words.")
             intake.rejected.append((named(line, number).name, reason))
         else:
-            intake.take(tenant, line)
+            intake.take(line)
     return intake
 
 

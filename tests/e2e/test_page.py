@@ -207,6 +207,13 @@ async def test_added_pictures_are_followed_to_their_end(gateway: RunningGateway,
     await expect(reasons.nth(1)).to_contain_text("1.png")
 
 
+async def test_a_picture_without_words_shows_its_file_name(gateway: RunningGateway, open_page: OpenPage) -> None:
+    stored_picture(gateway, "", 1, source_uri="file:///photos/red%20cat.jpg")
+    page = await open_page("/?q=anything")
+    await page.click("#show-nearest")
+    await expect(page.locator(".card-title")).to_have_text("red cat.jpg")
+
+
 async def test_the_keyboard_is_enough(filled: RunningGateway, open_page: OpenPage) -> None:
     page = await open_page()
     await page.keyboard.press("/")

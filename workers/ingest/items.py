@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.domain import Item, ItemKind, Media
-from services.common.index.ids import content_key, item_id
+from services.common.index.ids import item_id
 from services.common.index.index import Stored
+from services.common.jobs.identity import key_of
 from services.common.jobs.records import Job, LineOutcome, ManifestLine, Outcome
 
 
@@ -33,8 +33,7 @@ def build_item(job: Job, line: ManifestLine, media: Media | None, now: datetime)
         media: The picture, if the line has one.
         now: Aware time of ingest.
     """
-    digest = media.sha256 if media else hashlib.sha256(_words(line).encode()).hexdigest()
-    key = line.key or content_key(digest, line.key_column)
+    key = key_of(line, media.sha256 if media else "")
     return Item(
         id=item_id(job.tenant, key),
         tenant=job.tenant,
@@ -70,7 +69,3 @@ def _kind(line: ManifestLine, media: Media | None) -> ItemKind:
     if position and position.page is not None:
         return ItemKind.PAGE
     return ItemKind.IMAGE if media else ItemKind.TEXT
-
-
-def _words(line: ManifestLine) -> str:
-    return "\n".join((line.title, line.text, *line.tags))

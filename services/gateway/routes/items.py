@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
 from services.common.errors import InvalidRequestError, NotFoundError, rebuild
+from services.common.index import ids
+from services.common.jobs.identity import key_of
 from services.common.jobs.records import JobSource, LineOutcome, Outcome
 from services.gateway.bodies import PICTURE_PART, read_pictured
-from services.gateway.identity import identified
 from services.gateway.ingestion import named
 from services.gateway.openapi import pictured_body
 from services.gateway.pictures import check_size, digest_of
@@ -42,10 +43,10 @@ async def post_item(
         line = draft.to_line(body.file_name[:512], kept.sha256)
     elif not (draft.text.strip() or draft.title.strip()):
         raise InvalidRequestError(f"Send a picture (part {PICTURE_PART!r}), a text, or a title.")
-    item_id, line = identified(tenant, named(line, 1))
+    line = named(line, 1)
     job = await gateway.ingestion.accept(tenant, [line], JobSource("upload"), queue="interactive")
     outcome = await gateway.ingestion.wait(job, wait_s) if wait_s else None
-    return _accepted(item_id, job.id, outcome, response)
+    return _accepted(ids.item_id(tenant, key_of(line, line.sha256)), job.id, outcome, response)
 
 
 @router.get("/{item_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import orjson
 from pydantic import ConfigDict, Field, field_validator
@@ -55,7 +56,7 @@ class ItemDraft(RequestModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     """Your own fields; they can be filtered by."""
     source_uri: str = Field(default="", max_length=2000)
-    """Where the item came from. It is shown, never fetched."""
+    """Where the item came from. It is shown, never fetched. Without one a picture's file name stands there."""
     document_id: str = Field(default="", max_length=512)
     """Groups the items of one document."""
 
@@ -81,7 +82,8 @@ class ItemDraft(RequestModel):
             text=self.text,
             tags=tuple(self.tags),
             metadata=self.metadata,
-            source_uri=self.source_uri,
+            # The name is no searchable text, so the picture stays judged by its pixels; people still recognise it.
+            source_uri=self.source_uri or (quote(name) if sha256 else ""),
             document_id=self.document_id,
         )
 

@@ -68,4 +68,5 @@ def test_options_reach_the_query() -> None:
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=8), max_size=3))
 def test_a_line_carries_what_the_draft_says(title: str, tags: list[str]) -> None:
     line = ItemDraft(title=title, tags=tags, metadata={"n": 1}).to_line("name", "a" * 64)
+    assert line.source_uri == "name"
     assert (line.title, line.tags, line.metadata, line.name) == (title, tuple(tags), {"n": 1}, "name")

@@ -77,7 +77,7 @@ function facts(hit) {
     ["item.time", item.position?.timestamp_s != null && `${number(item.position.timestamp_s)} s`],
     ["item.document_id", item.document_id],
     ["item.source_uri", item.source_uri],
-    ["item.key", item.key && h("code", {}, item.key)],
+    ["item.key", ownKey(item) && h("code", {}, item.key)],
     ["item.ingested_at", dateTime(item.ingested_at)],
     ["item.id", h("code", {}, item.id)],
   ];
@@ -85,6 +85,8 @@ function facts(hit) {
   return h("dl", {}, [...own, ...rows].filter(([, value]) => value).flatMap(row));
 }
 
+// Without a key of the client's own the content is the key: of no use to a person.
+const ownKey = (item) => !item.key.startsWith("sha256:");
 const row = ([name, value, literal]) => [h("dt", {}, literal ? name : t(name)), h("dd", {}, value)];
 const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 

@@ -9,7 +9,17 @@ const SKELETONS = 8;
 
 /** What a person would call the item. */
 export function titleOf(item) {
-  return item.title || item.key || item.text.slice(0, 80) || t(item.media ? "untitled.picture" : "untitled.text");
+  const key = item.key.startsWith("sha256:") ? "" : item.key;
+  return item.title || key || item.text.slice(0, 80) || fileName(item) || t(item.media ? "untitled.picture" : "untitled.text");
+}
+
+function fileName(item) {
+  const last = item.source_uri.split("/").at(-1);
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
 }
 
 export function showWaiting() {
