@@ -60,7 +60,11 @@ class Keeper:
         restarts = Restarts()
         while not self._is_over():
             started = time.monotonic()
-            status = self._run_once()
+            try:
+                status = self._run_once()
+            except OSError as error:
+                _say(f"cannot be started: {error}; given up")
+                return 1
             if self._is_over():
                 break
             restarts = restarts.after(time.monotonic() - started)
