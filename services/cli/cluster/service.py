@@ -77,9 +77,7 @@ class _Cluster:
         self._runner = Runner(self._parts, site.data, dict(os.environ), self._report, self._begin)
 
     def run(self) -> int:
-        self._console.print(
-            f"Data in [bold]{escape(str(self._site.data))}[/], model [bold]{escape(self._site.model)}[/]"
-        )
+        self._print(f"Data in [bold]{escape(str(self._site.data))}[/], model [bold]{escape(self._site.model)}[/]")
         return self._runner.run()
 
     def _begin(self) -> None:
@@ -106,18 +104,21 @@ class _Cluster:
             addresses = {part.name: part.address for part in self._parts if part.address}
             state = ClusterState(url, os.getpid(), self._site.model, addresses)
             write_state(self._site.data, state)
-            self._console.print(f"[bold green]Ready[/] in {time.monotonic() - started:.1f} s: [bold]{url}[/]")
+            self._print(f"[bold green]Ready[/] in {time.monotonic() - started:.1f} s: [bold]{url}[/]")
             return self._when_ready(client, state)
 
     def _ready(self, part: Part, after_s: float) -> None:
         where = part.address or "running"
-        self._console.print(f"[green]✓[/] {part.name:<{self._width}}  {where:<21} {after_s:5.1f} s")
+        self._print(f"[green]✓[/] {part.name:<{self._width}}  {where:<21} {after_s:5.1f} s")
 
     def _report(self, name: str, line: str) -> None:
-        self._console.print(f"[yellow]{escape(name)}[/]: {escape(plain(line).plain)}")
+        self._print(f"[yellow]{escape(name)}[/]: {escape(plain(line).plain)}")
         if "given up" in line:
             for tail in _tail(log_path(self._site.data, name)):
-                self._console.print(f"  {escape(plain(tail, 500).plain)}", style="dim")
+                self._print(f"[dim]  {escape(plain(tail, 500).plain)}[/]")
+
+    def _print(self, markup: str) -> None:
+        self._console.print(markup, soft_wrap=True)
 
 
 def _site(wish: Wish) -> Site:

@@ -40,7 +40,9 @@ def demo_command(data: Data = None, port: Port = None, wheel: Wheel = None, leav
             console.print(f"[bold red]Failed:[/] {escape(finding.question.asked)}: {escape(finding.wrong)}")
         if leave:
             return EXIT_FAILED if wrong else 0
-        console.print(f"\nOpen [bold]{state.url}[/] and look for yourself. Ctrl-C stops everything.")
+        console.print(
+            f"\nOpen [bold]{state.url}[/] and look for yourself. Ctrl-C stops everything.", soft_wrap=True
+        )
         return None
 
     raise typer.Exit(run_cluster(Wish(folder, port=port), console, when_ready))
@@ -52,7 +54,9 @@ def _show(client: RestClient, photos: Sequence[Photo], console: Console) -> list
     console.print(_search_table(findings, demonstration.title_of))
     for finding in findings.answers:
         mark = _mark(finding)
-        console.print(f"{mark} [bold]{escape(finding.question.asked)}[/]\n  {escape(finding.detail)}")
+        console.print(
+            f"{mark} [bold]{escape(finding.question.asked)}[/]\n  {escape(finding.detail)}", soft_wrap=True
+        )
     return findings.wrong()
 
 

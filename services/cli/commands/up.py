@@ -27,10 +27,9 @@ def up_command(data: Data = None, model: Model = None, port: Port = None, key: K
     def when_ready(client: RestClient, state: ClusterState) -> None:
         notice = str(client.info()["notice"])
         if notice:
-            console.print(escape(notice), style="dim")
-        console.print(
-            f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/]. Ctrl-C stops everything."
-        )
+            console.print(escape(notice), style="dim", soft_wrap=True)
+        console.print(f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/].", soft_wrap=True)
+        console.print("Ctrl-C stops everything.")
 
     wish = Wish(data_folder(data), model, port, key or _configured_key())
     raise typer.Exit(run_cluster(wish, console, when_ready))

@@ -11,7 +11,6 @@ from services.common.answer import Source
 from services.common.domain import Item, ItemKind, Media
 from services.generator.selection import supporting
 
-
 MEDIA = Media("0" * 64, "image/jpeg", 10, 10)
 
 
