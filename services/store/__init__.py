@@ -19,14 +19,14 @@ What differs from the real server (checked against qdrant-client 1.20 and the se
   cannot read them back (seen from 127 and 40 levels on).
 * Unknown fields in a body are refused with 400; the real server ignores most of them.
 * PATCH of a collection changes its metadata; any other change of configuration answers 501. So do text indexes
-  with stop words, stemming or scoring, text queries, `with_lookup`, TurboQuant, and datatypes beyond uint8, float16
-  and float32.
+  with stop words, stemming or scoring, text queries, `with_lookup`, TurboQuant, and datatypes beyond uint8,
+  float16 and float32.
 * Groups are formed here, from at most 20,000 hits.
-* Errors carry one status each: 400 for what does not parse or does not fit, 422 for numbers out of range, 404, 409,
-  413, 501, and 503 with `Retry-After` when too many calls wait.
+* Errors carry one status each: 400 for what does not parse or does not fit, 422 for numbers out of range, 404,
+  409, 413, 501, and 503 with `Retry-After` when too many calls wait.
 * The HNSW index is built by a child process on a copy (see `indexing`); until then search is exact.
 
-Of the engine (0.9.0) one should know besides: of `gt` and `gte` in one range it looks at one if the field is indexed;
-a `min_should` that asks for more conditions than it has may still match; a formula over a field that holds a list is
-answered with "Operation cancelled".
+Of the engine (0.9.0) one should know besides: of `gt` and `gte` in one range it looks at one if the field is
+indexed; a `min_should` that asks for more conditions than it has may still match; a formula over a field that
+holds a list is answered with "Operation cancelled".
 """
