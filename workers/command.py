@@ -66,5 +66,5 @@ def _work(app: Celery, settings: WorkersSettings, *, with_beat: bool) -> None:
     # The name must tell workers of one host apart.
     options.append(f"--hostname=imagerag-{os.getpid()}@%h")
     if with_beat:
-        options.append("--beat")
+        options += ["--beat", "--scheduler=workers.beat:EmbeddedScheduler"]
     app.worker_main(options)

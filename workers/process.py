@@ -36,7 +36,7 @@ class Process:
 
     def __init__(self, open_services: Callable[[], AbstractAsyncContextManager[Services]]) -> None:
         self._open_services = open_services
-        self._runner: asyncio.Runner | None = None
+        self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._services: Services | None = None
 
@@ -44,19 +44,16 @@ class Process:
     def services(self) -> Services:
         """The open services."""
         if self._services is None:
-            self._runner = asyncio.Runner()
             self._services = self._runner.run(self._stack.enter_async_context(self._open_services()))
         return self._services
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine of the services to its end, in this task's own logging context."""
-        if self._runner is None:
-            raise RuntimeError("the services are not open")
         return self._runner.run(work, context=copy_context())
 
     def close(self) -> None:
         """Close what was opened."""
-        if self._runner is not None:
+        if self._services is not None:
+            self._services = None
             self._runner.run(self._stack.aclose())
             self._runner.close()
-            self._runner, self._services = None, None

@@ -17,10 +17,17 @@ from tests.fixtures.brokers import ValkeyProcess, free_port
 from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.odd_pictures import encode, noise
 from tests.fixtures.store import StoreProcess
-from tests.fixtures.workers import StoredItems, Surroundings, WorkerProcess, wait_for, wait_until_closed
+from tests.fixtures.workers import (
+    StoredItems,
+    Surroundings,
+    WorkerProcess,
+    colours_in_background,
+    wait_for,
+    wait_until_closed,
+)
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
-ITEMS = 300
+ITEMS = 1000
 LIMIT_S = 150.0
 TENANT = "default"
 
@@ -32,14 +39,13 @@ class Plant:
     surroundings: Surroundings
     broker: ValkeyProcess
     store: StoreProcess
-    encoder: EncoderProcess
 
-    def submit(self) -> Job:
+    def submit(self, items: int = ITEMS) -> Job:
         """Accept and queue a job."""
         media = self.surroundings.media()
         lines = [
-            ManifestLine(f"{seed}.jpg", sha256=media.put(TENANT, encode(noise(32, 24, seed), "JPEG")))
-            for seed in range(ITEMS)
+            ManifestLine(f"{seed}.jpg", sha256=media.put(TENANT, encode(noise(160, 120, seed), "JPEG")))
+            for seed in range(items)
         ]
         job = self.surroundings.ledger().accept(TENANT, lines, JobSource("upload"))
         self.surroundings.publish(list(batches(job)))
@@ -55,38 +61,39 @@ class Plant:
         """Everything goes in."""
         progress = wait_until_closed(self.surroundings.ledger(), TENANT, job.id, LIMIT_S)
         print(f"\n{progress}")
-        assert (progress.stored, progress.failed) == (ITEMS, 0)
-        assert StoredItems(self.surroundings.qdrant_url).count(TENANT) == ITEMS
+        assert (progress.stored, progress.failed) == (job.total, 0)
+        assert StoredItems(self.surroundings.qdrant_url).count(TENANT) == job.total
 
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
-    """Broker, store and encoder of its own, and one beat."""
-    store_port, encoder_port = str(free_port()), str(free_port())
-    store = StoreProcess(tmp_path / "store" / "data", {"IMAGERAG_STORE_PORT": store_port})
-    encoder = EncoderProcess(tmp_path / "encoder", {"IMAGERAG_ENCODER_PORT": encoder_port})
-    with ValkeyProcess(tmp_path / "broker") as broker, store, encoder:
-        surroundings = Surroundings(tmp_path / "data", broker.url, store.url, encoder.address)
+    """Broker and store of its own, an encoder that leaves the machine to the workers, and one beat."""
+    store = StoreProcess(tmp_path / "store" / "data", {"IMAGERAG_STORE_PORT": str(free_port())})
+    with ValkeyProcess(tmp_path / "broker") as broker, store, colours_in_background() as encoder:
+        surroundings = Surroundings(tmp_path / "data", broker.url, store.url, encoder)
         with WorkerProcess(surroundings, "beat", ["beat"]):
-            yield Plant(surroundings, broker, store, encoder)
+            yield Plant(surroundings, broker, store)
 
 
-def test_the_encoder_is_killed(plant: Plant) -> None:
-    with WorkerProcess(plant.surroundings, "worker"):
-        job = plant.submit()
-        plant.wait_until_begun(job)
-        plant.encoder.kill()
-        time.sleep(5)
-        plant.encoder.start()
-        plant.check(job)
+def test_the_encoder_is_killed(plant: Plant, tmp_path: Path) -> None:
+    encoder = EncoderProcess(tmp_path / "encoder", {"IMAGERAG_ENCODER_PORT": str(free_port())})
+    with encoder:
+        plant.surroundings.encoder_url = encoder.address
+        with WorkerProcess(plant.surroundings, "worker") as worker:
+            job = plant.submit(200)
+            plant.wait_until_begun(job)
+            encoder.kill()
+            wait_for(lambda: "batch_unfinished" in worker.log(), LIMIT_S)
+            encoder.start()
+            plant.check(job)
 
 
 def test_the_store_is_killed(plant: Plant) -> None:
-    with WorkerProcess(plant.surroundings, "worker"):
+    with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)
         plant.store.kill()
-        time.sleep(5)
+        wait_for(lambda: "batch_unfinished" in worker.log(), LIMIT_S)
         plant.store.start()
         plant.check(job)
 

@@ -9,23 +9,27 @@ import pytest
 from services.common.jobs.messages import batches
 from services.common.jobs.records import JobSource, ManifestLine
 from tests.fixtures.brokers import ValkeyProcess
-from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.odd_pictures import encode, noise
 from tests.fixtures.poisoned_workers import DEATHS_PATH, POISON_SHA256
 from tests.fixtures.store import StoreProcess
-from tests.fixtures.workers import StoredItems, Surroundings, WorkerProcess, wait_until_closed
+from tests.fixtures.workers import (
+    StoredItems,
+    Surroundings,
+    WorkerProcess,
+    colours_in_background,
+    wait_until_closed,
+)
 
 pytestmark = pytest.mark.faults
 ITEMS, POISONED, MAX_ATTEMPTS = 500, 217, 4
 
 
 @pytest.mark.timeout(300)
-def test_the_poison_is_listed_with_its_reason_and_the_others_go_in(
-    tmp_path: Path, encoder: EncoderProcess
-) -> None:
+def test_the_poison_is_listed_with_its_reason_and_the_others_go_in(tmp_path: Path) -> None:
     deaths = tmp_path / "deaths"
-    with ValkeyProcess(tmp_path / "broker") as broker, StoreProcess(tmp_path / "store" / "data") as store:
-        surroundings = Surroundings(tmp_path / "data", broker.url, store.url, encoder.address)
+    store = StoreProcess(tmp_path / "store" / "data")
+    with ValkeyProcess(tmp_path / "broker") as broker, store, colours_in_background() as encoder:
+        surroundings = Surroundings(tmp_path / "data", broker.url, store.url, encoder)
         media = surroundings.media()
         pictures = [encode(noise(32, 24, seed), "PNG") for seed in range(ITEMS)]
         lines = [ManifestLine(f"{n}.png", sha256=media.put("default", data)) for n, data in enumerate(pictures)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -238,15 +240,39 @@ def test_the_request_id_of_a_message_is_in_the_workers_log(
     assert json.loads(done[0])["job_id"] == job.id
 
 
+def test_the_parents_endpoint_adds_up_what_its_processes_count(
+    surroundings: Surroundings, tenant: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    with ValkeyProcess(tmp_path / "broker") as broker:
+        counted = replace(surroundings, folder=tmp_path / "data", broker_url=broker.url)
+        counted.settings = counted.settings | {"IMAGERAG_WORKERS_METRICS_PORT": str(port)}
+        job = submit(counted, tenant, uploaded(counted, tenant, 5))
+        with WorkerProcess(counted, "counted", ["--beat"]):
+            wait_until_closed(counted.ledger(), tenant, job.id, LIMIT_S)
+            text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    assert 'imagerag_worker_items_total{outcome="stored"} 5.0' in text
+    assert "imagerag_open_jobs" in text
+
+
+def test_a_killed_worker_leaves_no_process_behind(surroundings: Surroundings, tmp_path: Path) -> None:
+    with ValkeyProcess(tmp_path / "broker") as broker:
+        lonely = replace(surroundings, folder=tmp_path / "data", broker_url=broker.url)
+        worker = WorkerProcess(lonely, "killed", ["--beat"]).start()
+        wait_for(lambda: len(worker.children()) == 2, LIMIT_S)
+        children = worker.children()
+        worker.kill()
+        wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), LIMIT_S)
+
+
 def test_while_the_encoder_is_down_lines_wait_and_none_fails(
     surroundings: Surroundings, tenant: str, tmp_path: Path
 ) -> None:
     port = free_port()
     with ValkeyProcess(tmp_path / "broker") as broker:
-        lonely = Surroundings(
-            surroundings.folder, broker.url, surroundings.qdrant_url, f"127.0.0.1:{port}", surroundings.roots
+        lonely = replace(
+            surroundings, folder=tmp_path / "data", broker_url=broker.url, encoder_url=f"127.0.0.1:{port}"
         )
-        lonely.folder = tmp_path / "data"
         job = submit(lonely, tenant, uploaded(lonely, tenant, 5))
         ledger = lonely.ledger()
         with WorkerProcess(lonely, "lonely", ["--beat"]) as worker:

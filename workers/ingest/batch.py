@@ -15,7 +15,6 @@ from services.common.errors import (
     ImageWorkerLostError,
     InternalError,
     NotFoundError,
-    rebuild,
 )
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import BatchMessage
@@ -125,8 +124,10 @@ class BatchService:
 
     def _reason(self, job: Job, message: BatchMessage, earlier: int) -> ImageragError:
         code = self._ledger.attempts.last_failure(job, message.start, message.stop)
-        if code:
-            return rebuild(code, "")
+        if code == InternalError.code:
+            return InternalError()
+        if code == DeadlineError.code:
+            return DeadlineError(f"This was not done within {self._limit_s:g} s, {earlier} times.")
         return ImageWorkerLostError(
             f"The process died each of the {earlier} times this was worked on, so it is not tried again. "
             "Open the picture in an editor and export it anew."
