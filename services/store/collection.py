@@ -25,6 +25,28 @@ from services.store.translate.writes import Write
 log = structlog.get_logger(__name__)
 
 
+class Recording:
+    """Writes made while an index is built, to be made again on the copy.
+
+    Args:
+        limit: Points, and operations without points, that are kept; with more the recording is dropped.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.writes: list[Write] = []
+        self.overtaken = False
+        self._room = limit
+
+    def add(self, write: Write) -> None:
+        """Keep a write, or give up and free the memory."""
+        self._room -= max(1, write.points)
+        if self._room < 0:
+            self.overtaken = True
+            self.writes.clear()
+        if not self.overtaken:
+            self.writes.append(write)
+
+
 class Collection:
     """A shard that is open.
 
@@ -41,7 +63,7 @@ class Collection:
         self.shard = shard
         self.dirty = False
         self.closed = False
-        self.recorded: list[Write] | None = None
+        self.recording: Recording | None = None
         self.written_points = 0
         self._operations = 0
         self._failed = False
@@ -96,7 +118,7 @@ class Collection:
     @property
     def building(self) -> bool:
         """Whether an index is being built."""
-        return self.recorded is not None
+        return self.recording is not None
 
     def describe(self, description: Description) -> None:
         """Take over a changed description, on disk first."""
@@ -120,8 +142,8 @@ class Collection:
                 "The log has the reason; restart the store."
             )
         # Recorded even if it fails: the engine may have applied a part, and a replay does the same again.
-        if self.recorded is not None:
-            self.recorded.append(write)
+        if self.recording is not None:
+            self.recording.add(write)
         self.dirty = True
         try:
             with engine_errors():

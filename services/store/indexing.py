@@ -31,7 +31,7 @@ import structlog
 from prometheus_client import Counter
 
 from services.common.errors import ImageragError
-from services.store.collection import Collection, new_shard_name
+from services.store.collection import Collection, Recording, new_shard_name
 from services.store.durable import copy_sparse
 from services.store.engine import EngineThread, engine_errors
 
@@ -87,7 +87,7 @@ class _Build:
     """The state of one build. Every method runs on the engine's thread."""
 
     def __init__(self, collection: Collection, backlog_points: int) -> None:
-        self._collection, self._backlog_points = collection, backlog_points
+        self._collection, self._recording = collection, Recording(backlog_points)
         self.folder = collection.folder / new_shard_name()
         self.swapped = False
         self._shard: edge.EdgeShard | None = None
@@ -102,7 +102,7 @@ class _Build:
         self._written_at_start = collection.written_points
         collection.flush()
         copy_sparse(collection.folder / collection.description.shard, self.folder)
-        collection.recorded = []
+        collection.recording = self._recording
 
     def advance(self) -> bool:
         """Replay for a short while; swap when all is replayed.
@@ -110,24 +110,20 @@ class _Build:
         Returns:
             Whether the build is over.
         """
-        recorded = self._collection.recorded
-        if self._collection.closed or recorded is None or self._overtaken():
+        if self._collection.closed or self._recording.overtaken:
             return True
+        writes = self._recording.writes
         if self._shard is None:
             with engine_errors():
                 self._shard = edge.EdgeShard.load(str(self.folder))
         deadline = time.perf_counter() + _PIECE_S
-        while self._replayed < len(recorded):
+        while self._replayed < len(writes):
             if time.perf_counter() >= deadline:
                 return False
-            self._replay_one(self._shard, recorded[self._replayed].operation)
+            self._replay_one(self._shard, writes[self._replayed].operation)
             self._replayed += 1
         self._swap(self._shard)
         return True
-
-    def _overtaken(self) -> bool:
-        recorded = self._collection.recorded or []
-        return sum(write.points for write in recorded) > self._backlog_points
 
     def _replay_one(self, shard: edge.EdgeShard, operation: edge.UpdateOperation) -> None:
         # What was refused the first time is refused again, with the same part of it applied.
@@ -154,7 +150,7 @@ class _Build:
 
     def end(self) -> None:
         """Stop recording; remove the copy unless it is in use now."""
-        self._collection.recorded = None
+        self._collection.recording = None
         if self._shard is not None:
             self._shard.close()
             self._shard = None

@@ -150,6 +150,25 @@ def test_a_kill_during_a_build_loses_nothing(store_that_indexes: StoreProcess, d
     wait_for(lambda: len(shards(store)) == 1)
 
 
+def test_a_build_that_writes_overtake_is_given_up(tmp_path: Path) -> None:
+    settings = {
+        "IMAGERAG_STORE_INDEX_AFTER_POINTS": str(POINTS),
+        "IMAGERAG_STORE_FLUSH_INTERVAL_S": "0.2",
+        "IMAGERAG_STORE_INDEX_BACKLOG_POINTS": "10",
+        "IMAGERAG_STORE_INDEX_PAUSE_S": "0",
+    }
+    random, state = Random(5), State()
+    with StoreProcess(tmp_path / "data", settings) as store, client_of(store.url) as client:
+        create_collection(client)
+        fill(client, state, random)
+        while "overtaken" not in store.log():
+            write_some(client, state, random)
+        assert_equal(client, state)
+        # Left alone, the next build comes to its end.
+        wait_for(lambda: bool(client.get_collection("indexed").indexed_vectors_count))
+        assert_equal(client, state)
+
+
 def test_a_collection_deleted_during_a_build_is_gone(store_that_indexes: StoreProcess) -> None:
     store, random, state = store_that_indexes, Random(3), State()
     with client_of(store.url) as client:
