@@ -15,10 +15,10 @@ from PIL import Image
 from services.common.clients.encoder import Lane, TextRole
 from services.common.rpc.server import RpcServer
 from services.encoder.admission import Admission
-from services.encoder.backends.backend import Backend, ModelDescription
+from services.encoder.backends.backend import Backend
 from services.encoder.backends.registry import load_backend
 from services.encoder.batching import Batcher
-from services.encoder.service import IMAGE_KIND, EncoderLimits, EncoderService, compute_with
+from services.encoder.service import EncoderLimits, EncoderService, compute_with
 from services.encoder.servicer import EncoderServicer
 from services.encoder.settings import EncoderSettings
 
@@ -41,7 +41,8 @@ async def compose(settings: EncoderSettings) -> AsyncIterator[RpcServer]:
                 ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
             ),
         }
-        batcher = Batcher(partial(compute_with, backend), core, partial(_batch_items, settings, served))
+        batch_items = min(settings.device_batch_items, served.batch_items)
+        batcher = Batcher(partial(compute_with, backend), core, batch_items)
         batcher.start()
         stack.push_async_callback(batcher.stop)
         limits = EncoderLimits(settings.max_batch_items, settings.max_text_chars, settings.image_limits())
@@ -52,12 +53,6 @@ async def compose(settings: EncoderSettings) -> AsyncIterator[RpcServer]:
             [_SERVICE],
             partial(encoder_pb2_grpc.add_EncoderServicer_to_server, EncoderServicer(service)),
         )
-
-
-def _batch_items(settings: EncoderSettings, served: ModelDescription, kind: str) -> int:
-    if kind == IMAGE_KIND:
-        return settings.device_batch_items
-    return min(settings.device_batch_items, served.text_batch_items)
 
 
 def _load_warm(settings: EncoderSettings) -> Backend:

@@ -50,10 +50,10 @@ class Batcher:
     Args:
         compute: Only inputs of one kind are computed together.
         executor: Runs `compute`; one thread, for a model is not to be entered twice.
-        batch_items: Most inputs of a kind computed at once.
+        batch_items: Most inputs computed at once.
     """
 
-    def __init__(self, compute: Compute, executor: Executor, batch_items: Callable[[str], int]) -> None:
+    def __init__(self, compute: Compute, executor: Executor, batch_items: int) -> None:
         self._compute = compute
         self._executor = executor
         self._batch_items = batch_items
@@ -122,11 +122,10 @@ class Batcher:
         first = next((lane[0] for lane in self._lanes.values() if lane), None)
         if first is None:
             return None
-        limit = self._batch_items(first.kind)
         taken: list[_Waiting] = []
         for name, lane in self._lanes.items():
             same = [waiting for waiting in lane if waiting.kind == first.kind]
-            same = same[: limit - len(taken)]
+            same = same[: self._batch_items - len(taken)]
             taken.extend(same)
             chosen = set(map(id, same))
             self._lanes[name] = deque(waiting for waiting in lane if id(waiting) not in chosen)

@@ -36,7 +36,7 @@ class EncoderSettings(ServiceSettings):
     max_batch_items: int = Field(default=64, ge=1, le=1024)
     """Most inputs of one call."""
     device_batch_items: int = Field(default=32, ge=1, le=1024)
-    """Most inputs that go through the model at once, across callers."""
+    """Most inputs that go through the model at once, across callers; a model may want fewer."""
     queue_limit_items: int = Field(default=512, ge=1)
     """Inputs that may be inside the service at once, waiting or running; more are refused."""
     max_image_bytes: int = Field(default=32 * 1024 * 1024, ge=1)

