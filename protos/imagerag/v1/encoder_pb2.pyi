@@ -248,7 +248,7 @@ class DescribeResponse(_message.Message):
     """A sentence for a person: what the model is and what it is not good at."""
     @_builtins.property
     def noise_floors(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Score that 95 % of unrelated pairs stay below, by direction: "text_to_image", "image_to_image",
+        """Score that at least 95 % of unrelated pairs stay below, by direction: "text_to_image", "image_to_image",
         "text_to_text", "image_to_text". A missing direction has no measured floor.
         """
 

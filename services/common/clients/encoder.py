@@ -38,7 +38,7 @@ class EncoderDescription:
         fingerprint: Names model, weights, preprocessing and precision class.
         dim: Length of every vector.
         max_batch_items: Most inputs of one call.
-        noise_floors: Score that 95 % of unrelated pairs stay below; absent where it was not measured.
+        noise_floors: Score that at least 95 % of unrelated pairs stay below; absent where it was not measured.
         text_is_sentence_space: Text vectors serve text to text as well.
         notice: A sentence for a person.
     """
