@@ -13,7 +13,7 @@ from services.common.clients.encoder import Lane
 from services.common.errors import ImageragError
 
 CALLERS = 32
-_ROUND_S = 4.0
+_ROUND_S = 3.0
 _LEAST_IMAGES, _MOST_IMAGES = 64, 4096
 _DIFFERENT = 64
 """Pictures that are sent in turn: the service keeps no picture's vector."""

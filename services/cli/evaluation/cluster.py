@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -54,9 +56,28 @@ def private_cluster(
             start_new_session=True,
         )
         try:
-            yield _wait_ready(process, data, log_path)
+            with _ending_in_order():
+                yield _wait_ready(process, data, log_path)
         finally:
             _stop(process)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end this process as Ctrl-C does: the cluster must not outlive it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def own_environment(environment: Mapping[str, str]) -> dict[str, str]:

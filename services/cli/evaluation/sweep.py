@@ -14,7 +14,7 @@ from services.cli.evaluation.questions import Answer, Options, Question
 from services.cli.evaluation.results import Row, Table
 
 CONSTANTS = (1.0, 3.0, 10.0, 60.0)
-TEXT_WEIGHTS = (0.5, 0.75, 1.0, 1.5)
+TEXT_WEIGHTS = (0.5, 0.6, 0.75, 1.0)
 QUESTIONS = 150
 """Of each language: 16 combinations of two languages are 4,800 searches."""
 _NOTE = (
