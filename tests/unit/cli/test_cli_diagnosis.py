@@ -39,6 +39,12 @@ def test_packages_are_named_with_their_versions() -> None:
     assert versions["imagerag"]
 
 
+def test_a_package_that_is_missing_fails() -> None:
+    found = {finding.subject: finding for finding in package_findings(["no-such-package"])}
+    assert found["no-such-package"].level is Level.FAILED
+    assert "imagerag[up]" in found["no-such-package"].fix
+
+
 def test_a_data_folder_that_is_not_there_yet_is_no_failure(tmp_path: Path) -> None:
     assert data_finding(tmp_path / "new" / "data", None).level is Level.NOTE
     assert disk_finding(tmp_path / "new" / "data").level is Level.OK
