@@ -32,6 +32,8 @@ TENANT = "default"
 KILL_EVERY_S = 5.0
 KILL_SHARE = 0.3
 LIMIT_S = 240.0
+PICTURE_S = 0.04
+"""At the encoder: keeps two workers busy with 2,000 pictures for about 40 s."""
 
 
 @pytest.fixture
@@ -44,13 +46,13 @@ def broker(tmp_path: Path) -> Iterator[ValkeyProcess]:
 @pytest.fixture
 def surroundings(tmp_path: Path, broker: ValkeyProcess) -> Iterator[Surroundings]:
     """A store of its own, and an encoder that leaves the machine to the workers."""
-    with StoreProcess(tmp_path / "store" / "data") as store, colours_in_background() as encoder:
+    with StoreProcess(tmp_path / "store" / "data") as store, colours_in_background(PICTURE_S) as encoder:
         yield Surroundings(tmp_path / "data", broker.url, store.url, encoder)
 
 
 @dataclass
 class Killer:
-    """Kills a pool process or a whole worker now and then, and starts again what is gone."""
+    """Kills a pool process or a whole worker now and then, in turn, and starts again what is gone."""
 
     workers: Sequence[WorkerProcess]
     dice: random.Random
@@ -70,7 +72,7 @@ class Killer:
                 self._strike(worker)
 
     def _strike(self, worker: WorkerProcess) -> None:
-        if self.dice.random() < 0.5:
+        if self.children <= self.parents:
             self.children += worker.kill_child()
             return
         worker.kill()
@@ -81,7 +83,7 @@ class Killer:
 def upload(surroundings: Surroundings, count: int) -> list[ManifestLine]:
     media = surroundings.media()
     return [
-        ManifestLine(f"{seed}.jpg", sha256=media.put(TENANT, encode(noise(160, 120, seed), "JPEG")))
+        ManifestLine(f"{seed}.jpg", sha256=media.put(TENANT, encode(noise(64, 48, seed), "JPEG")))
         for seed in range(count)
     ]
 
@@ -136,7 +138,8 @@ def test_every_accepted_item_is_stored_once_at_its_newest_revision(
     )
     progress = [ledger.progress(TENANT, job.id) for job in (first, second)]
     print(f"\nkilled {killer.children} pool processes and {killer.parents} workers in {took_s:.0f} s; {progress}")
-    assert killer.children + killer.parents >= 3
+    assert killer.children >= 1
+    assert killer.parents >= 1
     assert [found.failed + found.pending for found in progress] == [0, 0]
     found = stored.of(TENANT, ids_of(lines))
     assert len(found) == ITEMS

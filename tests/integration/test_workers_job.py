@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from celery import Celery
 from PIL import Image
 
 from services.common.errors import ImageError
@@ -158,10 +159,9 @@ def test_a_plain_celery_client_queues_a_manifest(surroundings: Surroundings, ten
     manifest.write_text("\n".join([*map(json.dumps, entries), "nonsense"]), encoding="utf-8")
     job_id = f"nightly-{tenant}"
 
-    client = surroundings.client()
-    for _ in range(2):
-        client.send_task(INGEST_MANIFEST, args=[job_id, tenant, manifest.as_uri()])
-    client.close()
+    with Celery(broker=surroundings.broker_url, set_as_current=False) as client:
+        for _ in range(2):
+            client.send_task("imagerag.ingest_manifest", args=[job_id, tenant, manifest.as_uri()], queue="bulk")
 
     ledger = surroundings.ledger()
     wait_for(lambda: bool(ledger.jobs(tenant, 1)), LIMIT_S)
