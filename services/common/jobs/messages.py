@@ -16,7 +16,7 @@ QUEUE_BULK: Literal["bulk"] = "bulk"
 INGEST_BATCH = "imagerag.ingest_batch"
 """Works on lines `start` to `stop` of an accepted job: (job_id, tenant, start, stop)."""
 INGEST_MANIFEST = "imagerag.ingest_manifest"
-"""Public contract, version 1: (job_id, tenant, manifest_uri) in JSON to the queue `bulk`, from any Celery client."""
+"""Public contract, version 1: (job_id, tenant, manifest_uri) to the queue `bulk`, from any Celery client."""
 RECONCILE = "imagerag.reconcile"
 """Restores what the queue lost; sent by the one beat process."""
 
