@@ -40,7 +40,7 @@ async def run(site: Site, advance: Advance) -> list[Ratio]:
     series = await interleave(ways, advance=advance)
     ratios = [
         Ratio(
-            name=f"encoder, {name} / {_BARE}",
+            name=f"encoder {name} / forward",
             meaning=f"{CALLERS} callers with a picture each, over gRPC, against batches of {batch} that lie ready "
             f"as tensors, on {site.threads} of {site.cpus} cores. 1.0: decoding, batching and transport are free.",
             unit="img/s",
@@ -51,7 +51,7 @@ async def run(site: Site, advance: Advance) -> list[Ratio]:
         for name in inputs
     ]
     whole = Ratio(
-        name=f"encoder, 500 x 375 JPEG / {_BARE_ALL}",
+        name="encoder 500 x 375 JPEG / forward, all cores",
         meaning="The same against a model that has all cores to itself: the service needs some of them to decode.",
         unit="img/s",
         better="higher",

@@ -52,7 +52,7 @@ async def run(site: Site, advance: Advance) -> list[Ratio]:
     finally:
         await asyncio.to_thread(loop.close)
     ratio = Ratio(
-        name="ingest through the queue / naive loop",
+        name="ingest by the queue / naive loop",
         meaning="500 x 375 JPEGs from the accepted job to the last one stored, against read, check, decode, "
         "thumbnail, hash, encode, upsert (wait=true), one picture after the other in one process whose model has "
         f"all {site.cpus} cores. Above 1.0 the queue pays.",

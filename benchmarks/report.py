@@ -22,16 +22,23 @@ def render(ratios: Sequence[Ratio], machine: Mapping[str, Any], took_s: float) -
         column.justify = "right"
     for ratio in ratios:
         table.add_row(ratio.name, *_figures(ratio), ratio.better)
-    meanings = dict.fromkeys(f"{ratio.name}: {ratio.meaning}" for ratio in ratios)
     head = f"{machine['cpu']}, {machine['cores']} cores, {machine['precision']}, model: {machine['model']}"
     return Group(
         Text(head),
         Text(),
         table,
         Text(),
-        *(Text(meaning, style="dim") for meaning in meanings),
+        *(Text(f"{', '.join(names)}: {meaning}", style="dim") for meaning, names in _meanings(ratios).items()),
         Text(f"{took_s:.0f} s", style="dim"),
     )
+
+
+def _meanings(ratios: Sequence[Ratio]) -> dict[str, list[str]]:
+    """The names of the ratios that share a meaning."""
+    names: dict[str, list[str]] = {}
+    for ratio in ratios:
+        names.setdefault(ratio.meaning, []).append(ratio.name)
+    return names
 
 
 def _figures(ratio: Ratio) -> tuple[str, str, str, str]:

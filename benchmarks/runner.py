@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from transformers.utils.logging import disable_progress_bar
 
 from benchmarks import encoder, ingest, search
 from benchmarks.measuring import ROUNDS, Ratio
@@ -53,6 +54,7 @@ def main() -> None:
 
 def _benchmark(parts: Sequence[str], cache: Path, json_path: Path | None) -> None:
     started, console, notes = time.perf_counter(), Console(highlight=False), Console(stderr=True, highlight=False)
+    disable_progress_bar()
     notes.print("Building the model (random weights, the shape of ViT-B/32) ...")
     model = build(cache)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -52,8 +52,8 @@ async def run(site: Site, advance: Advance) -> list[Ratio]:
         "queries a round. The bare query is `query_batch_points` with the same vectors and filters."
     )
     return [
-        _ratio("search, query embedding known / bare query", series[_WARM], series[_BARE], settings),
-        _ratio("search, query embedding new / bare query", series[_COLD], series[_BARE], settings),
+        _ratio("search, embedding known / bare query", series[_WARM], series[_BARE], settings),
+        _ratio("search, embedding new / bare query", series[_COLD], series[_BARE], settings),
     ]
 
 
