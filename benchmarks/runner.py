@@ -54,7 +54,7 @@ def main() -> None:
 
 def _benchmark(parts: Sequence[str], cache: Path, json_path: Path | None) -> None:
     started, console, notes = time.perf_counter(), Console(highlight=False), Console(stderr=True, highlight=False)
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     notes.print("Building the model (random weights, the shape of ViT-B/32) ...")
     model = build(cache)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
