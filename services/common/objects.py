@@ -1,4 +1,4 @@
-"""Durable objects under one URL: the media and the job ledgers live here (`file://`, `s3://`, any fsspec scheme)."""
+"""Durable objects under one URL (`file://`, `s3://`, any fsspec scheme): media and job ledgers live here."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ def _all_classes() -> list[type[ImageragError]]:
     pending = [ImageragError]
     while pending:
         found.append(cls := pending.pop())
-        pending.extend(cls.__subclasses__())
+        # Others may refine a class for themselves; on the wire they are what they refine.
+        pending.extend(sub for sub in cls.__subclasses__() if sub.__module__ == ImageragError.__module__)
     return found
 
 
