@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 BIN = $(VENV)/bin
 INSTALL = TORCH_INDEX="$(TORCH_INDEX)" .ci/install "$(PYTHON)" "$(VENV)"
 PROTOS = $(wildcard protos/imagerag/v1/*.proto)
-GENERATE = $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=$(1) \
+GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --mypy_out=$(1) \
 	--grpc_python_out=$(1) --mypy_grpc_out=$(1) $(PROTOS) && rm -f $(1)/imagerag/v1/types_pb2_grpc.py*
 GENERATED = .make/protos
 
