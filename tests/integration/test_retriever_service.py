@@ -28,6 +28,8 @@ from services.common.index.index import Index
 from services.common.rpc.channel import open_channel
 from services.common.search import SearchQuery
 from services.retriever.app import compose
+from services.retriever.fusion import DEFAULT_K
+from services.retriever.planning import IMAGE_WEIGHT, TEXT_GROUP_WEIGHT
 from services.retriever.settings import RetrieverSettings
 from tests.fixtures.colour_encoder import (
     FLOOR,
@@ -125,8 +127,8 @@ async def test_every_hit_says_why(bench: _Bench) -> None:
     assert all(leg.rank == 1 and leg.votes for leg in hit.legs)
     assert legs[Direction.TEXT_TO_IMAGE].score == pytest.approx(1, abs=1e-3)
     assert legs[Direction.TEXT_TO_IMAGE].noise_floor == pytest.approx(FLOOR)
-    assert legs[Direction.TEXT_TO_IMAGE].contribution == pytest.approx(1 / 61)
-    assert hit.score == pytest.approx(sum(leg.contribution for leg in hit.legs)) == pytest.approx(2 / 61)
+    assert legs[Direction.TEXT_TO_IMAGE].contribution == pytest.approx(IMAGE_WEIGHT / (DEFAULT_K + 1))
+    assert hit.score == pytest.approx(sum(leg.contribution for leg in hit.legs)) == pytest.approx((IMAGE_WEIGHT + TEXT_GROUP_WEIGHT) / (DEFAULT_K + 1))
     assert hit.matched_words == ("red", "dress")
 
 

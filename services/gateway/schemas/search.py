@@ -26,7 +26,7 @@ class SearchOptions(RequestModel):
     """Plain JSON, e.g. {"price": {"lte": 300}, "tags": {"any": ["red", "blue"]}, "not": {"sold": true}}."""
     legs: dict[Leg, Weight] | None = None
     """Weight of each leg to ask; without it every leg that the query can ask."""
-    rrf_k: float | None = Field(default=None, gt=0, le=10_000, allow_inf_nan=False)
+    rrf_k: float | None = Field(default=None, ge=0, le=10_000, allow_inf_nan=False)
     """Constant of reciprocal rank fusion."""
     include_irrelevant: bool = False
     """Also return hits below the noise floor, marked as not relevant."""

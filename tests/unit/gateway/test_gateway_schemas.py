@@ -26,7 +26,7 @@ from services.gateway.schemas.search import SearchRequest
         (SearchRequest, {"text": "x", "legs": {"pixels": 1.0}}),
         (SearchRequest, {"text": "x", "legs": {"image": -1}}),
         (SearchRequest, {"text": "x", "legs": {"image": 1e999}}),
-        (SearchRequest, {"text": "x", "rrf_k": 0}),
+        (SearchRequest, {"text": "x", "rrf_k": -1}),
         (SearchRequest, {"text": "x", "filter": []}),
         (SearchRequest, {"text": None}),
         (AskRequest, {"question": "x", "language": "not a language"}),

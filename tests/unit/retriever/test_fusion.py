@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.retriever.fusion import Fused, RankedLeg, reciprocal_rank_fusion
+from services.retriever.planning import IMAGE_WEIGHT, TEXT_GROUP_WEIGHT
 
 _ids = st.sampled_from("abcdefgh")
 _scores = st.dictionaries(_ids, st.floats(-1, 1), max_size=8).map(
@@ -71,11 +72,14 @@ def test_below_the_floor_there_is_no_vote_but_an_order() -> None:
 
 
 def test_a_shared_text_weight_does_not_bury_items_without_text() -> None:
-    """Two text legs of half a weight: the best picture without a caption ties with the best captioned item."""
-    image = RankedLeg(1.0, -1, [("bare", 0.9), *((f"c{n}", 0.5) for n in range(9))])
-    words = [RankedLeg(0.5, -1, [(f"c{n}", 0.5) for n in range(9)]) for _ in range(2)]
-    fused = {f.id: place for place, f in enumerate(reciprocal_rank_fusion([image, *words]), start=1)}
-    assert fused["bare"] <= 10
+    """Twenty captioned items stand in three legs each, the best picture without a caption in one."""
+    captioned = [(f"c{n:02}", 0.5) for n in range(20)]
+    image = RankedLeg(IMAGE_WEIGHT, -1, [("bare", 0.9), *captioned])
+    words = [RankedLeg(TEXT_GROUP_WEIGHT / 2, -1, captioned) for _ in range(2)]
+    places = {f.id: place for place, f in enumerate(reciprocal_rank_fusion([image, *words]), start=1)}
+    assert places["bare"] <= 2
+    with_60 = reciprocal_rank_fusion([image, *words], k=60)
+    assert [f.id for f in with_60].index("bare") > 2
 
 
 def test_k_that_divides_by_zero_is_refused() -> None:

@@ -14,9 +14,9 @@ def _weights(query: SearchQuery) -> dict[Direction, float]:
     return {leg.direction: leg.weight for leg in plan(query, {})}
 
 
-def test_the_text_legs_share_one_weight_equal_to_the_picture_leg() -> None:
+def test_the_text_legs_share_one_weight_that_is_not_above_the_picture_legs() -> None:
     weights = _weights(SearchQuery("t", text="cat"))
-    assert weights[Direction.TEXT_TO_IMAGE] == IMAGE_WEIGHT == TEXT_GROUP_WEIGHT
+    assert weights[Direction.TEXT_TO_IMAGE] == IMAGE_WEIGHT >= TEXT_GROUP_WEIGHT
     assert weights[Direction.TEXT_TO_TEXT] + weights[Direction.TEXT_TO_WORDS] == TEXT_GROUP_WEIGHT
 
 
