@@ -1,7 +1,11 @@
-"""The README's tables of settings are those of the code."""
+"""The README's tables of settings are those of the code.
+
+`python -m tests.unit.cli.test_cli_settings_table` writes them anew.
+"""
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -35,10 +39,15 @@ TABLES: dict[str, type[BaseSettings]] = {
 @pytest.mark.parametrize("name", TABLES)
 def test_the_table_is_that_of_the_settings_class(name: str) -> None:
     text = README.read_text(encoding="utf-8")
+    assert with_table(text, name) == text, f"the README must say:\n{table(TABLES[name])}"
+
+
+def with_table(text: str, name: str) -> str:
+    """`text` with the current table between its marks."""
     begin, end = f"<!-- settings: {name} -->\n", "<!-- end -->"
-    assert begin in text, f"put this into the README:\n{begin}{table(TABLES[name])}{end}"
-    shown = text.split(begin, 1)[1].split(end, 1)[0]
-    assert shown == table(TABLES[name]), f"the README must say:\n{table(TABLES[name])}"
+    before, _, rest = text.partition(begin)
+    assert rest, f"the README has no place for the table: {begin}{end}"
+    return before + begin + table(TABLES[name]) + end + rest.split(end, 1)[1]
 
 
 def table(settings_type: type[BaseSettings]) -> str:
@@ -72,3 +81,7 @@ def _default(field: FieldInfo) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     return " ".join((field.description or "").replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    README.write_text(reduce(with_table, TABLES, README.read_text(encoding="utf-8")), encoding="utf-8")
