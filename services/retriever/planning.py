@@ -14,7 +14,7 @@ IMAGE_WEIGHT = 1.0
 TEXT_GROUP_WEIGHT = 0.5
 """`text`, `semantic` and `bm25` share it: each of them with the weight of `image` would bury every item without
 text (recall@10 0.000 against 0.464 for the image leg alone on such items, measured). With k = 1 and a weight of 1,
-Chinese queries keep .84 of the picture leg's recall on items without text, with 0.5 .90; see `fusion.DEFAULT_K`."""
+Chinese queries keep .84 of the picture leg's recall on items without text, with 0.5 .90; see `fusion`."""
 NO_FLOOR = -1.0
 """The lowest cosine: every candidate votes."""
 
