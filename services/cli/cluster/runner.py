@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from services.cli.cluster.plan import Part, announce_path, log_path
+from services.cli.cluster.terminal import when_terminal_closes
 from services.cli.errors import CliError
 
 STOP_LIMIT_S = 15.0
@@ -83,6 +85,7 @@ class Runner:
         """The manager's own words: it reports its first start only after it has forked for all of them."""
         if " started (pid" in line and self._started is not None:
             started, self._started = self._started, None
+            when_terminal_closes(partial(os.kill, os.getpid(), signal.SIGTERM))
             started()
         elif (line.endswith(" received") or " stopped (" in line) and self._watchdog.ident is None:
             self._watchdog.start()

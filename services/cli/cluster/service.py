@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from services.cli.cluster.claims import claim_ports
 from services.cli.cluster.lock import hold_lock
 from services.cli.cluster.model_choice import choose_model
 from services.cli.cluster.plan import Part, Site, cluster_parts, gateway_url, log_path
@@ -66,7 +69,7 @@ def run_cluster(wish: Wish, console: Console, when_ready: WhenReady) -> int:
             return cluster.run()
         finally:
             remove_state(wish.data)
-            console.print("Stopped.")
+            _tell(console, "Stopped.")
 
 
 class _Cluster:
@@ -77,7 +80,10 @@ class _Cluster:
         self._runner = Runner(self._parts, site.data, dict(os.environ), self._report, self._begin)
 
     def run(self) -> int:
-        self._print(f"Data in [bold]{escape(str(self._site.data))}[/], model [bold]{escape(self._site.model)}[/]")
+        _tell(
+            self._console,
+            f"Data in [bold]{escape(str(self._site.data))}[/], model [bold]{escape(self._site.model)}[/]",
+        )
         return self._runner.run()
 
     def _begin(self) -> None:
@@ -104,21 +110,24 @@ class _Cluster:
             addresses = {part.name: part.address for part in self._parts if part.address}
             state = ClusterState(url, os.getpid(), self._site.model, addresses)
             write_state(self._site.data, state)
-            self._print(f"[bold green]Ready[/] in {time.monotonic() - started:.1f} s: [bold]{url}[/]")
+            _tell(self._console, f"[bold green]Ready[/] in {time.monotonic() - started:.1f} s: [bold]{url}[/]")
             return self._when_ready(client, state)
 
     def _ready(self, part: Part, after_s: float) -> None:
         where = part.address or "running"
-        self._print(f"[green]✓[/] {part.name:<{self._width}}  {where:<21} {after_s:5.1f} s")
+        _tell(self._console, f"[green]✓[/] {part.name:<{self._width}}  {where:<21} {after_s:5.1f} s")
 
     def _report(self, name: str, line: str) -> None:
-        self._print(f"[yellow]{escape(name)}[/]: {escape(plain(line).plain)}")
+        _tell(self._console, f"[yellow]{escape(name)}[/]: {escape(plain(line).plain)}")
         if "given up" in line:
             for tail in _tail(log_path(self._site.data, name)):
-                self._print(f"[dim]  {escape(plain(tail, 500).plain)}[/]")
+                _tell(self._console, f"[dim]  {escape(plain(tail, 500).plain)}[/]")
 
-    def _print(self, markup: str) -> None:
-        self._console.print(markup, soft_wrap=True)
+
+def _tell(console: Console, markup: str) -> None:
+    # A terminal that is gone is a reason to stop in order, not to break off.
+    with suppress(OSError):
+        console.print(markup, soft_wrap=True)
 
 
 def _site(wish: Wish) -> Site:
@@ -135,12 +144,24 @@ def _site(wish: Wish) -> Site:
     embedded = not (external.broker_url and external.cache_url)
     return Site(
         data=wish.data,
-        ports=choose_ports(wanted, is_free, any_free_port),
+        ports=claim_ports(partial(_choose, wanted)),
         model=choose_model(wish.data, wish.model),
         valkey=str(valkey_program()) if embedded else "",
         external=external,
         cpus=_usable_cpus(),
     )
+
+
+def _choose(wanted: Mapping[str, int], of_others: Set[int]) -> dict[str, int]:
+    def is_ours(port: int) -> bool:
+        return port not in of_others and is_free(port)
+
+    def any_of_ours() -> int:
+        while not is_ours(port := any_free_port()):
+            pass
+        return port
+
+    return choose_ports(wanted, is_ours, any_of_ours)
 
 
 def _usable_cpus() -> int:

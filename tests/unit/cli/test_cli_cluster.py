@@ -8,12 +8,15 @@ import random
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Set
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cli.cluster.claims import claim_ports
 from services.cli.cluster.lock import hold_lock
 from services.cli.cluster.model_choice import choose_model
 from services.cli.cluster.plan import Part, Site, cluster_parts, gateway_url
@@ -21,6 +24,7 @@ from services.cli.cluster.ports import any_free_port, choose_ports, is_free
 from services.cli.cluster.processes import is_alive
 from services.cli.cluster.restarts import LONGEST_DELAY_S, QUICK_S, WRONG_SETTINGS, Restarts
 from services.cli.cluster.state import ClusterState, read_state, remove_state, running_url, write_state
+from services.cli.cluster.terminal import when_terminal_closes
 from services.cli.cluster.valkey import valkey_program
 from services.cli.errors import CliError
 from services.cli.settings import ClusterPorts, ExternalServers
@@ -46,6 +50,49 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert not is_free(listener.getsockname()[1])
     assert is_free(any_free_port())
+
+
+def test_two_that_start_at_once_do_not_choose_the_same(tmp_path: Path) -> None:
+    notes = tmp_path / "ports.json"
+    with subprocess.Popen(["sleep", "60"]) as other:
+        # Any process that lives stands for the other cluster.
+        notes.write_text(json.dumps({str(other.pid): [6333, 8080]}), encoding="utf-8")
+        seen: list[Set[int]] = []
+
+        def choose(of_others: Set[int]) -> dict[str, int]:
+            seen.append(of_others)
+            return {"store": 1234}
+
+        assert claim_ports(choose, notes) == {"store": 1234}
+        other.kill()
+    claim_ports(choose, notes)
+    assert seen == [{6333, 8080}, set()], "notes of a process that is gone do not count, nor do our own"
+    assert json.loads(notes.read_text(encoding="utf-8")) == {str(os.getpid()): [1234]}
+
+
+def test_notes_that_someone_laid_elsewhere_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("text", encoding="utf-8")
+    (tmp_path / "ports.json").symlink_to(tmp_path / "precious")
+    assert claim_ports(lambda of_others: {"store": 1}, tmp_path / "ports.json") == {"store": 1}
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "text"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"x": 1}'])
+def test_notes_that_cannot_be_read_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "ports.json").write_text(text, encoding="utf-8")
+    assert claim_ports(lambda of_others: dict.fromkeys(map(str, of_others), 1), tmp_path / "ports.json") == {}
+
+
+def test_a_terminal_that_closes_is_noticed_and_a_file_is_no_terminal(tmp_path: Path) -> None:
+    closed = threading.Event()
+    with (tmp_path / "file").open("w", encoding="utf-8") as file:
+        when_terminal_closes(closed.set, file.fileno())
+    master, terminal = os.openpty()
+    when_terminal_closes(closed.set, terminal)
+    assert not closed.wait(0.2)
+    os.close(master)
+    assert closed.wait(5.0)
+    os.close(terminal)
 
 
 @given(st.lists(st.floats(0, 100), max_size=20))
