@@ -59,23 +59,29 @@ def _benchmark(parts: Sequence[str], cache: Path, json_path: Path | None) -> Non
     model = build(cache)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     placement = place("auto", "auto", max(1, cpus - _BESIDE))
+    machine = _machine(placement, cpus)
+    path = json_path or RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     notes.print("Starting a cluster ...")
     with tempfile.TemporaryDirectory(prefix="imagerag-bench-") as folder:
         work = Path(folder)
         told = {"IMAGERAG_ENCODER_THREADS": str(placement.threads)}
         with private_cluster(work / "data", model=str(model), settings=told) as state:
 
+            def keep(ratios: Sequence[Ratio]) -> None:
+                """After each part, so that a run that is cut short is not lost."""
+                write(path, ratios, machine, time.perf_counter() - started)
+
             async def measure() -> list[Ratio]:
                 async with open_site(state, model, placement, cpus, work) as site:
-                    return await _measure(parts, site, notes)
+                    return await _measure(parts, site, notes, keep)
 
             ratios = asyncio.run(measure())
-    took_s, machine = time.perf_counter() - started, _machine(placement, cpus)
-    write(json_path or RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json", ratios, machine, took_s)
-    console.print(render(ratios, machine, took_s))
+    console.print(render(ratios, machine, time.perf_counter() - started))
 
 
-async def _measure(parts: Sequence[str], site: Site, notes: Console) -> list[Ratio]:
+async def _measure(
+    parts: Sequence[str], site: Site, notes: Console, keep: Callable[[Sequence[Ratio]], None]
+) -> list[Ratio]:
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     ratios: list[Ratio] = []
     with Progress(*columns, console=notes) as progress:
@@ -87,6 +93,7 @@ async def _measure(parts: Sequence[str], site: Site, notes: Console) -> list[Rat
                 progress.advance(task)
 
             ratios += await run(site, advance)
+            keep(ratios)
     return ratios
 
 
