@@ -96,7 +96,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
 
 def _index(settings: WorkersSettings) -> Index:
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    return Index(settings.qdrant_url, api_key=key, timeout_s=settings.store_timeout_s)
+    return Index(settings.qdrant_url, api_key=key, timeout_s=settings.store_timeout_s, alias=settings.alias)
 
 
 def _connect_signals(process: Process, settings: WorkersSettings) -> None:

@@ -29,6 +29,8 @@ class WorkersSettings(ServiceSettings):
     """Qdrant's REST interface."""
     qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
     """Sent to Qdrant with every call."""
+    alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
+    """Name that leads to the collection in use; the same as the retriever's."""
     data_url: str = Field(default="./imagerag-data", validation_alias="IMAGERAG_DATA_URL")
     """Where pictures and job ledgers are kept: a folder, `file://`, `s3://`."""
     encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")

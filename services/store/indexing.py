@@ -17,10 +17,8 @@ removed at the next start. Reads are exact and slower until the swap; nothing is
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import shutil
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -31,6 +29,7 @@ import structlog
 from prometheus_client import Counter
 
 from services.common.errors import ImageragError
+from services.store import optimising
 from services.store.collection import Collection, Recording, new_shard_name
 from services.store.durable import copy_sparse
 from services.store.engine import EngineThread, engine_errors
@@ -38,7 +37,6 @@ from services.store.engine import EngineThread, engine_errors
 log = structlog.get_logger(__name__)
 
 BUILDS = Counter("imagerag_store_index_builds_total", "Index builds, by how they ended.", ["outcome"])
-_NOTHING_TO_DO = 3
 _PIECE_S = 0.05
 """Longest time that replaying keeps the engine's thread at a stretch."""
 
@@ -73,7 +71,7 @@ class IndexBuilder:
 
     async def _finish(self, build: _Build) -> str:
         status = await _optimise_in_child(build.folder)
-        if status == _NOTHING_TO_DO:
+        if status == optimising.NOTHING_TO_DO:
             await self._engine.run_own(build.note)
             return "nothing_to_do"
         if status != 0:
@@ -164,12 +162,12 @@ async def _optimise_in_child(folder: Path) -> int:
     Returns:
         The child's exit status.
     """
-    command = [sys.executable, "-m", __name__, str(folder)]
+    command = [sys.executable, "-m", optimising.__name__, str(folder), str(os.getpid())]
     child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     try:
         _, errors = await child.communicate()
         status = await child.wait()
-        if status not in (0, _NOTHING_TO_DO):
+        if status not in (0, optimising.NOTHING_TO_DO):
             # Among the reasons: the collection has been deleted meanwhile, and its folder with it.
             log.warning("index_child_failed", status=status, last_words=errors[-500:].decode(errors="replace"))
         return status
@@ -177,29 +175,3 @@ async def _optimise_in_child(folder: Path) -> int:
         if child.returncode is None:
             child.kill()
             await child.wait()
-
-
-def optimise(folder: Path) -> bool:
-    """Build what is to be built in a shard that nobody else has open.
-
-    Returns:
-        Whether anything changed.
-    """
-    shard = edge.EdgeShard.load(str(folder))
-    changed = shard.optimize()
-    shard.flush()
-    shard.close()
-    return changed
-
-
-def _die_with_parent() -> None:
-    """Linux: be killed when the store dies. A thread could not watch: the engine holds the global lock."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    _die_with_parent()
-    os.nice(10)
-    sys.exit(0 if optimise(Path(sys.argv[1])) else _NOTHING_TO_DO)
