@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.brokers import BROKER_OPTIONS, CACHE_OPTIONS, ValkeyProcess
+from tests.fixtures.containers import qdrant_server, skip_without_docker
 from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.store import StoreProcess
 
@@ -17,6 +18,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     """One store process for the whole run; tests keep apart by their own collections."""
     with StoreProcess(tmp_path_factory.mktemp("store") / "data") as process:
         yield process
+
+
+@pytest.fixture(scope="session", params=["embedded", "server"])
+def qdrant_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The embedded store and, where a Docker engine runs, Qdrant's own server: the same tests on both."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("store").url
+        return
+    skip_without_docker()
+    with qdrant_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

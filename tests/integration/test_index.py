@@ -23,14 +23,13 @@ from services.common.index.catalogue import Collection
 from services.common.index.contract import EmbeddingContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index, Leg
-from tests.fixtures.store import StoreProcess
 
 CONTRACT = EmbeddingContract(joint="tiny@1", dim=4)
 
 
 @pytest.fixture
-async def index(store: StoreProcess, collection_name: str) -> AsyncIterator[Index]:
-    async with Index(store.url, alias=collection_name) as opened:
+async def index(qdrant_url: str, collection_name: str) -> AsyncIterator[Index]:
+    async with Index(qdrant_url, alias=collection_name) as opened:
         yield opened
 
 

@@ -99,8 +99,8 @@ async def _bench(store_url: str, alias: str, cache_url: str | None = None) -> As
 
 
 @pytest.fixture
-async def bench(store: StoreProcess, collection_name: str) -> AsyncIterator[_Bench]:
-    async with _bench(store.url, collection_name) as ready:
+async def bench(qdrant_url: str, collection_name: str) -> AsyncIterator[_Bench]:
+    async with _bench(qdrant_url, collection_name) as ready:
         yield ready
 
 
