@@ -39,8 +39,8 @@ def photos(cluster: ClusterProcess, tmp_path_factory: pytest.TempPathFactory) ->
     """A folder of photos, ingested without their names, beside a file that is no picture."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "deep").mkdir()
-    (folder / "a.jpg").write_bytes(CAT)
-    (folder / "b.jpg").write_bytes(COFFEE)
+    (folder / "a.png").write_bytes(CAT)
+    (folder / "b.png").write_bytes(COFFEE)
     (folder / "deep" / "c.jpg").write_bytes(ROCKET)
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
     done = cluster.run_command("ingest", str(folder), "--no-names", "--json")
