@@ -102,7 +102,7 @@ def test_a_manifest_brings_texts_that_an_answer_cites(
     cluster: ClusterProcess, photos: Path, tmp_path: Path
 ) -> None:
     lines: list[dict[str, Any]] = [
-        {"path": str(photos / "b.jpg"), "key": "cup", "title": "Red cup", "text": "The cup costs 12 euros.",
+        {"path": str(photos / "b.png"), "key": "cup", "title": "Red cup", "text": "The cup costs 12 euros.",
          "tags": ["cup"], "metadata": {"price": 12}},
         {"key": "opening", "text": "The shop opens at nine. It closes on Sundays."},
     ]  # fmt: skip
