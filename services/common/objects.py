@@ -5,13 +5,28 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import fsspec
+import structlog
 from fsspec.implementations.local import LocalFileSystem
 
-from services.common.errors import NotFoundError
+from services.common.errors import NotFoundError, UnavailableError
+
+log = structlog.get_logger(__name__)
+_RETRY_AFTER_S = 2.0
+_S3_SCHEMES = ("s3://", "s3a://")
+_S3_OPTIONS: dict[str, Any] = {
+    # Other processes write here too: a listing that this one remembers would hide what they wrote.
+    "use_listings_cache": False,
+    "config_kwargs": {
+        "connect_timeout": 5,
+        "read_timeout": 20,
+        "retries": {"total_max_attempts": 3, "mode": "standard"},
+    },
+}
 
 
 class ObjectStore(Protocol):
@@ -40,10 +55,14 @@ class ObjectStore(Protocol):
 def open_objects(url: str) -> ObjectStore:
     """The store behind `url`; a bare path counts as `file://`.
 
+    Endpoint and credentials of `s3://` are botocore's own: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY, AWS_REGION, or the machine's role.
+
     Raises:
         ValueError: fsspec knows no such scheme or its package is not installed.
     """
-    filesystem, root = fsspec.core.url_to_fs(url)
+    options = _S3_OPTIONS if url.startswith(_S3_SCHEMES) else {}
+    filesystem, root = fsspec.core.url_to_fs(url, **options)
     if isinstance(filesystem, LocalFileSystem):
         return LocalObjects(Path(root))
     return RemoteObjects(filesystem, root)
@@ -112,6 +131,8 @@ class LocalObjects:
 class RemoteObjects:
     """Objects in a bucket through fsspec; a finished upload is durable and visible at once.
 
+    Every call raises UnavailableError if the storage does not answer or refuses; its reason is in the log.
+
     Args:
         filesystem: An fsspec filesystem.
         root: Bucket and prefix.
@@ -123,38 +144,61 @@ class RemoteObjects:
 
     def put(self, name: str, data: bytes) -> None:
         """See `ObjectStore.put`."""
-        self._filesystem.pipe_file(self._full(name), data)
+        with _storage_errors():
+            self._filesystem.pipe_file(self._full(name), data)
 
     def get(self, name: str) -> bytes:
         """See `ObjectStore.get`."""
         try:
-            return bytes(self._filesystem.cat_file(self._full(name)))
+            with _storage_errors():
+                return bytes(self._filesystem.cat_file(self._full(name)))
         except FileNotFoundError:
             raise NotFoundError(f"There is no stored object {name!r}.") from None
 
     def exists(self, name: str) -> bool:
         """See `ObjectStore.exists`."""
-        return bool(self._filesystem.isfile(self._full(name)))
+        try:
+            with _storage_errors():
+                # fsspec's own `isfile` answers "no" to every error, an outage included.
+                return bool(self._filesystem.info(self._full(name))["type"] == "file")
+        except FileNotFoundError:
+            return False
 
     def list(self, prefix: str) -> list[str]:
         """See `ObjectStore.list`."""
-        folder = self._full(prefix)
-        self._filesystem.invalidate_cache(folder)
         try:
-            return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in self._names(folder))
+            with _storage_errors():
+                return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in self._below(self._full(prefix)))
         except FileNotFoundError:
             return []
 
     def delete(self, name: str) -> None:
         """See `ObjectStore.delete`."""
-        if self.exists(name):
-            self._filesystem.rm_file(self._full(name))
+        try:
+            with _storage_errors():
+                self._filesystem.rm_file(self._full(name))
+        except FileNotFoundError:
+            pass
 
-    def _names(self, folder: str) -> Iterator[str]:
+    def _below(self, folder: str) -> Iterator[str]:
+        self._filesystem.invalidate_cache(folder)
         return iter(self._filesystem.ls(folder, detail=False))
 
     def _full(self, name: str) -> str:
         return "/".join((self._root, *_parts(name)))
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Let FileNotFoundError pass; whatever else the client of the storage raises means: not now."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError):
+        raise
+    except Exception as error:
+        # Each filesystem has error classes of its own, not all of them OSError (botocore's are not).
+        log.warning("object_storage_failed", exc_info=error)
+        raise UnavailableError("The object storage does not answer.", retry_after_s=_RETRY_AFTER_S) from None
 
 
 def _parts(name: str) -> list[str]:

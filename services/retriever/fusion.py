@@ -13,8 +13,8 @@ DEFAULT_K = 1.0
 """Cormack, Clarke and Buettcher ("Reciprocal Rank Fusion outperforms Condorcet", SIGIR 2009) take 60, for rankings
 of the same documents. Here an item without text is in one leg and a captioned one in three: with 60, a place far
 down in two legs beats the first place of one. Mixed protocol of `docs/evaluation.md`, simulated from the starter's
-vectors on eight random halves of 538 pictures (`imagerag eval --sweep` asks the system itself, on one half), recall@10
-overall and on the half without text as a share of the picture leg's: English .671 and .91 with
+vectors on eight random halves of 538 pictures (`imagerag eval --sweep` asks the system itself, on one half):
+recall@10 overall and on the half without text as a share of the picture leg's: English .671 and .91 with
 60, .703 and .98 with 1; Chinese .322 and .67, .386 and .90 (text weights 1 and 0.5)."""
 
 
