@@ -22,7 +22,7 @@ from services.common.errors import (
     InternalError,
     UnavailableError,
 )
-from services.common.rpc.server import RpcLimits, RpcServer
+from services.common.rpc.server import LIVENESS, RpcLimits, RpcServer
 from services.common.telemetry.request_id import bind_request_id, current_request_id
 
 NAME = "imagerag.v1.Retriever"
@@ -159,6 +159,17 @@ async def test_a_running_call_ends_before_the_server_does() -> None:
         release.set()
         assert await call
         await stopping
+
+
+async def test_liveness_outlives_a_dependency() -> None:
+    async with (
+        _serving(_raises(ValueError())) as (_, server, address),
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        await server.set_serving(False)
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=LIVENESS))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_health_and_reflection() -> None:

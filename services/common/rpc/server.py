@@ -15,6 +15,8 @@ from services.common.rpc.interceptor import ErrorInterceptor
 _Status = health_pb2.HealthCheckResponse
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 """gRPC's own default of 4 MiB refuses a batch of photos."""
+LIVENESS = "live"
+"""Health name that says only that this process answers: a restart does not mend a dependency that is down."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class RpcServer:
         await server.start()
         self._server = server
         await self.set_serving(True)
+        await self.set_health(LIVENESS, True)
         return f"{self._address.rsplit(':', 1)[0]}:{port}"
 
     async def set_serving(self, serving: bool) -> None:
