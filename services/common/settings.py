@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -11,11 +12,25 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 S = TypeVar("S", bound="ServiceSettings")
 
 
+DEFAULT_SECRETS_FOLDER = Path("/run/secrets")
+"""Where Docker and Kubernetes put secrets by convention."""
+
+
 class SettingsError(Exception):
     """A setting is missing or wrong; the text says which variable and what to write."""
 
 
-class ServiceSettings(BaseSettings):
+class SecretsFolder(BaseSettings):
+    """What must be known before the settings themselves can be read."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    secrets_dir: Path | None = Field(default=None, validation_alias="IMAGERAG_SECRETS_DIR")
+    """Folder with one file a variable, of the variable's name; unset: /run/secrets if it exists. The environment \
+goes before."""
+
+
+class ServiceSettings(SecretsFolder):
     """Read from the environment once, at start, and passed into constructors."""
 
     model_config = SettingsConfigDict(
@@ -36,22 +51,44 @@ class ServiceSettings(BaseSettings):
     """Lowest level that is logged."""
     log_format: Literal["json", "console"] = Field(default="json", validation_alias="IMAGERAG_LOG_FORMAT")
     """`json` for machines, `console` for people."""
+    otlp_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^/]+/?$", validation_alias="IMAGERAG_OTLP_ENDPOINT"
+    )
+    """Collector that traces are sent to, by OTLP over gRPC: `http://host:4317`; unset: nothing is traced."""
+    trace_ratio: float = Field(default=1.0, ge=0, le=1, validation_alias="IMAGERAG_TRACE_RATIO")
+    """Share of the traces beginning here that are recorded, 0 to 1."""
     drain_s: float = Field(default=10.0, ge=0, validation_alias="IMAGERAG_DRAIN_S")
     """Seconds that running calls get to finish after SIGTERM."""
 
 
 def load_settings(cls: type[S]) -> S:
-    """Read `cls` from the environment.
+    """Read `cls` from the environment, and what is not there from the files of the secrets folder.
 
     Raises:
         SettingsError: One line for each wrong variable, naming it and what it must be.
     """
+    folder = secrets_folder()
+    read: Callable[..., S] = cls  # the source's own argument is not among the fields
     try:
-        return cls()
+        return read(_secrets_dir=folder)
     except ValidationError as error:
         prefix = str(cls.model_config.get("env_prefix", ""))
         lines = [_explain(cls, prefix, part["loc"], part["msg"]) for part in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+
+
+def secrets_folder() -> Path | None:
+    """The folder of secrets; none if there is none.
+
+    Raises:
+        SettingsError: One is named that is not there: without it a service would start with the defaults.
+    """
+    named = SecretsFolder().secrets_dir
+    if named is None:
+        return DEFAULT_SECRETS_FOLDER if DEFAULT_SECRETS_FOLDER.is_dir() else None
+    if not named.is_dir():
+        raise SettingsError(f"IMAGERAG_SECRETS_DIR: {named} is no folder: write one that holds a file a secret")
+    return named
 
 
 def _explain(cls: type[BaseSettings], prefix: str, location: tuple[int | str, ...], message: str) -> str:
