@@ -61,8 +61,11 @@ def open_objects(url: str) -> ObjectStore:
     Raises:
         ValueError: fsspec knows no such scheme or its package is not installed.
     """
-    options = _S3_OPTIONS if url.startswith(_S3_SCHEMES) else {}
-    filesystem, root = fsspec.core.url_to_fs(url, **options)
+    in_s3 = url.startswith(_S3_SCHEMES)
+    filesystem, root = fsspec.core.url_to_fs(url, **(_S3_OPTIONS if in_s3 else {}))
+    if in_s3:
+        # s3fs would repeat, five times, what botocore below it has tried three times: 11 s for one refused call.
+        filesystem.retries = 1
     if isinstance(filesystem, LocalFileSystem):
         return LocalObjects(Path(root))
     return RemoteObjects(filesystem, root)
@@ -144,45 +147,50 @@ class RemoteObjects:
 
     def put(self, name: str, data: bytes) -> None:
         """See `ObjectStore.put`."""
-        with _storage_errors():
-            self._filesystem.pipe_file(self._full(name), data)
+        full = self._full(name)
+        try:
+            self._filesystem.pipe_file(full, data)
+        except Exception as error:
+            raise _unavailable(error) from None
 
     def get(self, name: str) -> bytes:
         """See `ObjectStore.get`."""
+        full = self._full(name)
         try:
             with _storage_errors():
-                return bytes(self._filesystem.cat_file(self._full(name)))
+                return bytes(self._filesystem.cat_file(full))
         except FileNotFoundError:
             raise NotFoundError(f"There is no stored object {name!r}.") from None
 
     def exists(self, name: str) -> bool:
         """See `ObjectStore.exists`."""
+        full = self._full(name)
         try:
             with _storage_errors():
                 # fsspec's own `isfile` answers "no" to every error, an outage included.
-                return bool(self._filesystem.info(self._full(name))["type"] == "file")
+                return bool(self._filesystem.info(full)["type"] == "file")
         except FileNotFoundError:
             return False
 
     def list(self, prefix: str) -> list[str]:
         """See `ObjectStore.list`."""
+        folder = self._full(prefix)
         try:
             with _storage_errors():
-                return sorted(entry.rstrip("/").rsplit("/", 1)[-1] for entry in self._below(self._full(prefix)))
+                self._filesystem.invalidate_cache(folder)
+                found = self._filesystem.ls(folder, detail=False)
         except FileNotFoundError:
             return []
+        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in found)
 
     def delete(self, name: str) -> None:
         """See `ObjectStore.delete`."""
+        full = self._full(name)
         try:
             with _storage_errors():
-                self._filesystem.rm_file(self._full(name))
+                self._filesystem.rm_file(full)
         except FileNotFoundError:
             pass
-
-    def _below(self, folder: str) -> Iterator[str]:
-        self._filesystem.invalidate_cache(folder)
-        return iter(self._filesystem.ls(folder, detail=False))
 
     def _full(self, name: str) -> str:
         return "/".join((self._root, *_parts(name)))
@@ -193,12 +201,16 @@ def _storage_errors() -> Iterator[None]:
     """Let FileNotFoundError pass; whatever else the client of the storage raises means: not now."""
     try:
         yield
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         raise
     except Exception as error:
-        # Each filesystem has error classes of its own, not all of them OSError (botocore's are not).
-        log.warning("object_storage_failed", exc_info=error)
-        raise UnavailableError("The object storage does not answer.", retry_after_s=_RETRY_AFTER_S) from None
+        raise _unavailable(error) from None
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    # Each filesystem has error classes of its own, not all of them OSError (botocore's are not).
+    log.warning("object_storage_failed", exc_info=error)
+    return UnavailableError("The object storage does not answer.", retry_after_s=_RETRY_AFTER_S)
 
 
 def _parts(name: str) -> list[str]:

@@ -1,0 +1,103 @@
+"""Pictures and ledgers in a bucket, over the S3 protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import s3fs
+
+from services.common.errors import NotFoundError, UnavailableError
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.records import JobSource, LineOutcome, ManifestLine, Outcome
+from services.common.media.store import MediaStore
+from services.common.objects import ObjectStore, RemoteObjects, open_objects
+from services.common.revision import RevisionClock
+from tests.fixtures.bucket import BucketServer
+from tests.fixtures.photos import ROCKET
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    with BucketServer(tmp_path_factory.mktemp("bucket")) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def objects(server: BucketServer) -> ObjectStore:
+    opened = open_objects(f"{server.make_bucket()}/prefix")
+    assert isinstance(opened, RemoteObjects)
+    return opened
+
+
+def test_put_get_replace_list_delete(objects: ObjectStore) -> None:
+    for name in ("x/2", "x/1", "x/y/3"):
+        objects.put(name, b"one")
+    objects.put("x/1", b"two")
+    assert objects.get("x/1") == b"two"
+    assert objects.list("x") == ["1", "2", "y"]
+    assert (objects.exists("x/1"), objects.exists("x"), objects.exists("x/9")) == (True, False, False)
+    objects.delete("x/1")
+    objects.delete("x/1")
+    assert objects.list("x") == ["2", "y"]
+    assert objects.list("nowhere") == []
+    with pytest.raises(NotFoundError):
+        objects.get("x/1")
+
+
+def test_what_another_process_wrote_is_seen_at_once(server: BucketServer) -> None:
+    url = server.make_bucket()
+    mine, theirs = open_objects(url), open_objects(f"{url}/")
+    assert mine.list("jobs") == []
+    theirs.put("jobs/1", b"")
+    assert mine.exists("jobs/1")
+    assert mine.list("jobs") == ["1"]
+
+
+def test_a_job_goes_its_whole_way(objects: ObjectStore) -> None:
+    ledger = JobLedger(objects, RevisionClock())
+    manifest = [ManifestLine(f"{number}.jpg", sha256=f"{number:064x}") for number in range(100)]
+    job = ledger.accept("shop", manifest, JobSource("upload"))
+    other = JobLedger(objects, RevisionClock())
+    assert other.lines(other.job("shop", job.id), 0, 100) == manifest
+    assert ledger.open_jobs() == [("shop", job.id)]
+    ledger.record(job, [LineOutcome(n, Outcome.STORED, line.name, f"id-{n}") for n, line in enumerate(manifest)])
+    progress = other.progress("shop", job.id)
+    assert (progress.stored, progress.pending) == (100, 0)
+    other.close(job)
+    assert ledger.open_jobs() == []
+
+
+def test_a_picture_is_kept_by_its_content(objects: ObjectStore) -> None:
+    media = MediaStore(objects)
+    digest = media.put("shop", ROCKET)
+    assert media.exists("shop", digest)
+    assert not media.exists("other", digest)
+    assert media.get("shop", digest)[:3] == ROCKET[:3]
+
+
+def test_an_outage_is_not_taken_for_a_missing_object(server: BucketServer) -> None:
+    url = server.make_bucket()
+    objects = open_objects(url)
+    objects.put("a", b"1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nothing listens there
+        s3fs.S3FileSystem.clear_instance_cache()
+        cut_off = open_objects(url)
+        calls: list[Callable[[], object]] = [
+            lambda: cut_off.exists("a"),
+            lambda: cut_off.list(""),
+            lambda: cut_off.put("a", b"2"),
+        ]
+        for call in calls:
+            with pytest.raises(UnavailableError, match="object storage"):
+                call()
+        s3fs.S3FileSystem.clear_instance_cache()
+    assert objects.get("a") == b"1"
+
+
+def test_no_bucket_is_unavailable(server: BucketServer) -> None:
+    with pytest.raises(UnavailableError):
+        open_objects(f"{server.make_bucket()}-not-made").put("a", b"")
