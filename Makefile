@@ -4,6 +4,7 @@
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
+VENV_DEPLOY ?= .venv-deploy
 # Index of PyTorch's CPU builds (see "Get Started" on pytorch.org). It is used on Linux without an NVIDIA GPU, where
 # the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
 TORCH_INDEX ?=
@@ -17,7 +18,7 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-extras lint proto proto-check bench eval clean
+.PHONY: help demo test test-deploy test-faults test-extras lint proto proto-check bench eval clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +31,10 @@ test: lint  ## lint, then unit, integration and end-to-end tests
 
 test-faults: $(VENV)/.installed-dev  ## processes killed under load (minutes)
 	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+# Its own environment (checkov pins much), and none of the fixtures of the other tests (--confcutdir).
+test-deploy: $(VENV_DEPLOY)/.installed  ## manifests, images and compose file, without a cluster or Docker
+	@PYTHONPATH=protos $(VENV_DEPLOY)/bin/python -m pytest --confcutdir=tests/deploy tests/deploy $(PYTEST_ARGS)
 
 test-extras:  ## each extra alone in a fresh environment starts its service (minutes)
 	@.ci/check-machine "$(PYTHON)" 10
@@ -58,7 +63,7 @@ eval: $(VENV)/.installed-up  ## retrieval quality on 538 public pictures
 	@$(BIN)/imagerag eval
 
 clean:  ## remove the environment and caches, never data
-	rm -rf $(VENV) .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_DEPLOY) .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed-up: pyproject.toml constraints.txt .ci/install
 	@.ci/check-machine "$(PYTHON)" 5
@@ -69,3 +74,8 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt .ci/install
 	@.ci/check-machine "$(PYTHON)" 5
 	@$(INSTALL) dev
 	@touch $(VENV)/.installed-up $@
+
+$(VENV_DEPLOY)/.installed: tests/deploy/requirements.txt tests/deploy/constraints.txt .ci/install-deploy
+	@.ci/check-machine "$(PYTHON)" 2
+	@.ci/install-deploy "$(PYTHON)" "$(VENV_DEPLOY)"
+	@touch $@
