@@ -15,8 +15,9 @@ from typing import NoReturn, Protocol, TypeVar
 import structlog
 
 from services.common.settings import ServiceSettings, SettingsError, load_settings
+from services.common.telemetry.export import tracing
 from services.common.telemetry.logs import configure_logs
-from services.common.telemetry.metrics import serve_metrics
+from services.common.telemetry.metrics import serve_metrics, set_build_info
 
 S = TypeVar("S", bound=ServiceSettings)
 log = structlog.get_logger(__name__)
@@ -52,7 +53,10 @@ def run(name: str, settings_type: type[S], compose: Compose[S]) -> NoReturn:
         print(f"{name}: wrong settings\n{error}", file=sys.stderr)
         sys.exit(2)
     configure_logs(name, settings.log_level, settings.log_format)
-    sys.exit(asyncio.run(_main(name, settings, compose, check=arguments.check)))
+    set_build_info(name)
+    with tracing(name, settings.otlp_endpoint, settings.trace_ratio):
+        status = asyncio.run(_main(name, settings, compose, check=arguments.check))
+    sys.exit(status)
 
 
 async def _main(name: str, settings: S, compose: Compose[S], *, check: bool) -> int:

@@ -11,6 +11,7 @@ import grpc
 from services.common.errors import ImageragError, rebuild
 from services.common.rpc.metadata import ERROR_CODE, REQUEST_ID, RETRY_AFTER, as_mapping
 from services.common.rpc.server import MESSAGE_LIMIT_BYTES
+from services.common.rpc.tracing import client_interceptors
 from services.common.status import from_grpc_status
 from services.common.telemetry.request_id import current_request_id
 
@@ -54,6 +55,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
             # An environment proxy has no business between services of one cluster.
             ("grpc.enable_http_proxy", 0),
         ],
+        interceptors=client_interceptors(),
     )
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import structlog
+from opentelemetry.trace import Span
 
 from services.common.errors import ImageragError, InternalError
 from services.common.rpc.metadata import ERROR_CODE, REQUEST_ID, RETRY_AFTER, as_mapping
+from services.common.rpc.tracing import end_server_span, server_span
 from services.common.status import status_of
 from services.common.telemetry.metrics import Outcome, observe_call
 from services.common.telemetry.request_id import bind_request_id
@@ -49,36 +51,39 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 def _unary(method: str, behaviour: Any) -> Any:
     async def call(request: Any, context: Context) -> Any:
-        bind_request_id(as_mapping(context.invocation_metadata()).get(REQUEST_ID))
-        with observe_call("grpc", method) as outcome:
+        metadata = context.invocation_metadata()
+        bind_request_id(as_mapping(metadata).get(REQUEST_ID))
+        with observe_call("grpc", method) as outcome, server_span(method, metadata) as served:
             try:
                 return await behaviour(request, context)
             except Exception as error:
-                await _abort(method, error, context, outcome)
+                await _abort(method, error, context, outcome, served)
 
     return call
 
 
 def _stream(method: str, behaviour: Any) -> Any:
     async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-        bind_request_id(as_mapping(context.invocation_metadata()).get(REQUEST_ID))
-        with observe_call("grpc", method) as outcome:
+        metadata = context.invocation_metadata()
+        bind_request_id(as_mapping(metadata).get(REQUEST_ID))
+        with observe_call("grpc", method) as outcome, server_span(method, metadata) as served:
             try:
                 async for message in behaviour(request, context):
                     yield message
             except Exception as error:
-                await _abort(method, error, context, outcome)
+                await _abort(method, error, context, outcome, served)
 
     return call
 
 
-async def _abort(method: str, error: Exception, context: Context, outcome: Outcome) -> NoReturn:
+async def _abort(method: str, error: Exception, context: Context, outcome: Outcome, served: Span) -> NoReturn:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     shown = error if isinstance(error, ImageragError) else InternalError()
     outcome.code = shown.code
     if shown is not error:
         log.error("call_failed", method=method, exc_info=error)
+    end_server_span(served, status_of(shown).grpc, shown.code)
     trailing: list[tuple[str, str]] = [(ERROR_CODE, shown.code)]
     if shown.retry_after_s is not None:
         trailing.append((RETRY_AFTER, f"{shown.retry_after_s:.3f}"))

@@ -8,6 +8,8 @@ from typing import Literal
 
 import structlog
 
+from services.common.telemetry.tracing import current_ids
+
 
 def configure_logs(service: str, level: str = "info", log_format: Literal["json", "console"] = "json") -> None:
     """Send structlog and the standard library's loggers through one renderer.
@@ -23,6 +25,7 @@ def configure_logs(service: str, level: str = "info", log_format: Literal["json"
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_service(service),
+        _add_trace,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -59,3 +62,10 @@ def _add_service(service: str) -> structlog.typing.Processor:
         return event
 
     return add
+
+
+def _add_trace(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    ids = current_ids()
+    if ids is not None:
+        event["trace_id"], event["span_id"] = ids
+    return event

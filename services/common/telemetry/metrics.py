@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 CALLS = Counter("imagerag_calls_total", "Calls answered, by outcome.", ["transport", "method", "outcome"])
 CALL_SECONDS = Histogram(
@@ -15,6 +17,15 @@ CALL_SECONDS = Histogram(
     ["transport", "method"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+
+BUILD_INFO = Gauge(
+    "imagerag_build_info", "1, with what runs here.", ["service", "version"], multiprocess_mode="mostrecent"
+)
+
+
+def set_build_info(service: str) -> None:
+    """Say what runs here: `absent()` of it tells that a service is down, whatever the scrape job is called."""
+    BUILD_INFO.labels(service, version("imagerag")).set(1)
 
 
 class Outcome:
@@ -26,10 +37,16 @@ class Outcome:
 
 @contextmanager
 def observe_call(transport: str, method: str) -> Iterator[Outcome]:
-    """Count and time one call. An exception counts as `internal` unless the block named its code."""
+    """Count and time one call. An exception counts as `internal` unless the block named its code.
+
+    A caller who went away counts as `cancelled`: that is no failure of the service.
+    """
     outcome, started = Outcome(), time.perf_counter()
     try:
         yield outcome
+    except (asyncio.CancelledError, GeneratorExit):
+        outcome.code = "cancelled"
+        raise
     except BaseException:
         if outcome.code == "ok":
             outcome.code = "internal"
