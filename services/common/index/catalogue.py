@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from qdrant_client import AsyncQdrantClient, models
 
 from services.common.errors import FingerprintMismatchError
-from services.common.index.connection import StoreExistsError, StoreNotFoundError, store_errors
+from services.common.index.calls import store_call
+from services.common.index.connection import StoreExistsError, StoreNotFoundError
 from services.common.index.contract import EmbeddingContract
 from services.common.index.schema import PAYLOAD_INDEXES, collection_arguments
 
@@ -23,7 +24,7 @@ class Collection:
 async def resolve(client: AsyncQdrantClient, alias: str) -> Collection | None:
     """The collection behind the alias; None before the first item was stored."""
     try:
-        with store_errors():
+        with store_call("get_collection", alias):
             info = await client.get_collection(alias)
     except StoreNotFoundError:
         return None
@@ -51,12 +52,12 @@ async def ensure(client: AsyncQdrantClient, alias: str, contract: EmbeddingContr
 
 async def _create(client: AsyncQdrantClient, name: str, contract: EmbeddingContract) -> None:
     try:
-        with store_errors():
+        with store_call("create_collection", name):
             await client.create_collection(name, **collection_arguments(contract))
     except StoreExistsError:
         pass  # another worker was faster, or died before the rest: go on where it stopped
     for field, schema in PAYLOAD_INDEXES.items():
-        with store_errors():
+        with store_call("create_payload_index", name):
             await client.create_payload_index(name, field, field_schema=schema, wait=True)
 
 
@@ -64,5 +65,5 @@ async def _point_alias(client: AsyncQdrantClient, name: str, alias: str) -> None
     operation = models.CreateAliasOperation(
         create_alias=models.CreateAlias(collection_name=name, alias_name=alias)
     )
-    with store_errors():
+    with store_call("update_collection_aliases"):
         await client.update_collection_aliases(change_aliases_operations=[operation])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -21,6 +21,7 @@ from services.common.errors import (
 
 log = structlog.get_logger(__name__)
 RETRY_AFTER_S = 2.0
+OnRequest = Callable[[httpx.Request], Awaitable[None]]
 
 
 class StoreNotFoundError(Exception):
@@ -31,8 +32,17 @@ class StoreExistsError(Exception):
     """Someone else made the collection first."""
 
 
-def connect(url: str, *, api_key: str | None = None, timeout_s: int = 10) -> AsyncQdrantClient:
-    """A client for the store at `url`; connects on first use. Close it with `await client.close()`."""
+def connect(
+    url: str, *, api_key: str | None = None, timeout_s: int = 10, on_request: OnRequest | None = None
+) -> AsyncQdrantClient:
+    """A client for the store at `url`; connects on first use. Close it with `await client.close()`.
+
+    Args:
+        url: Of Qdrant's REST interface.
+        api_key: Sent with every call if given.
+        timeout_s: Longest wait for an answer.
+        on_request: Sees each request before it is sent, and may add headers.
+    """
     return AsyncQdrantClient(
         url=url,
         # Without a port in the URL the client would take 6333 instead of the scheme's own.
@@ -42,6 +52,7 @@ def connect(url: str, *, api_key: str | None = None, timeout_s: int = 10) -> Asy
         check_compatibility=False,
         # An environment proxy has no business between services of one cluster.
         trust_env=False,
+        event_hooks={"request": [on_request] if on_request else []},
     )
 
 

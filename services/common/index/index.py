@@ -11,9 +11,10 @@ from qdrant_client import AsyncQdrantClient, models
 
 from services.common.domain import IndexedItem, Item, JsonObject, LegName, SparseVector, Vector
 from services.common.index import catalogue, schema
+from services.common.index.calls import carry_context, store_call
 from services.common.index.catalogue import Collection
 from services.common.index.checks import check_vectors
-from services.common.index.connection import connect, store_errors
+from services.common.index.connection import connect
 from services.common.index.contract import DEFAULT_ALIAS, EmbeddingContract
 from services.common.index.filters import field_path, parse_filter
 from services.common.index.payload import JOB_ID, LINE, to_item, to_point, to_sparse, tombstone
@@ -85,7 +86,9 @@ class Index:
         self._url, self._api_key, self._timeout_s, self._alias = url, api_key, timeout_s, alias
 
     async def __aenter__(self) -> Self:
-        self._client: AsyncQdrantClient = connect(self._url, api_key=self._api_key, timeout_s=self._timeout_s)
+        self._client: AsyncQdrantClient = connect(
+            self._url, api_key=self._api_key, timeout_s=self._timeout_s, on_request=carry_context
+        )
         return self
 
     async def __aexit__(
@@ -173,7 +176,7 @@ class Index:
         """
         within = scoped(tenant, parse_filter(condition))
         requests = [_request(leg, within, tenant) for leg in legs]
-        with store_errors():
+        with store_call("query_batch_points", collection.name, len(requests)):
             answers = await self._client.query_batch_points(collection.name, requests=requests)
         return [
             sorted((Candidate(str(p.id), p.score) for p in answer.points), key=lambda c: (-c.score, c.id))
@@ -191,7 +194,7 @@ class Index:
         path, within = field_path(field), scoped(tenant, parse_filter(condition))
         if path.startswith(f"{schema.METADATA}.") and not await self._index_field(collection, tenant, path):
             return []
-        with store_errors():
+        with store_call("facet", collection.name):
             answer = await self._client.facet(
                 collection.name, key=path, facet_filter=within, limit=limit, exact=True
             )
@@ -200,9 +203,11 @@ class Index:
     async def _index_field(self, collection: Collection, tenant: str, path: str) -> bool:
         """Let Qdrant count a field of the user's own; False if no item has it: guesses are not indexed."""
         present = scoped(tenant, parse_filter({path: {"exists": True}}))
-        with store_errors():
-            if (await self._client.count(collection.name, count_filter=present, exact=True)).count == 0:
-                return False
+        with store_call("count", collection.name):
+            found = await self._client.count(collection.name, count_filter=present, exact=True)
+        if found.count == 0:
+            return False
+        with store_call("create_payload_index", collection.name):
             await self._client.create_payload_index(
                 collection.name, path, field_schema=models.PayloadSchemaType.KEYWORD, wait=True
             )
@@ -210,7 +215,7 @@ class Index:
 
     async def count(self, collection: Collection, tenant: str) -> int:
         """How many items the tenant has."""
-        with store_errors():
+        with store_call("count", collection.name):
             answer = await self._client.count(collection.name, count_filter=scoped(tenant), exact=True)
         return answer.count
 
@@ -219,13 +224,13 @@ class Index:
     ) -> None:
         older = models.FieldCondition(key=schema.REVISION, range=models.Range(lt=revision))
         condition = scoped(tenant, models.Filter(must=[older]), with_tombstones=True)
-        with store_errors():
+        with store_call("upsert", collection.name, len(points)):
             await self._client.upsert(collection.name, points, wait=True, update_filter=condition)
 
     async def _scroll(
         self, collection: Collection, condition: models.Filter, limit: int, fields: bool | list[str]
     ) -> list[models.Record]:
-        with store_errors():
+        with store_call("scroll", collection.name):
             records, _ = await self._client.scroll(
                 collection.name, scroll_filter=condition, limit=limit, with_payload=fields, with_vectors=False
             )
