@@ -7,9 +7,12 @@ Qdrant server and point `QDRANT_URL` at it; nothing else changes.
 
 What differs from the real server (checked against qdrant-client 1.20 and the server's source):
 
-* One shard, no replicas, no consensus, no snapshots, no distance matrix, no server-side inference, no adding of
-  vector names, no strict mode: 501. `shard_number`, the replication factors, `wal_config` and
-  `prevent_unoptimized` are taken and have no effect.
+* One shard, no replicas, no consensus, no distance matrix, no server-side inference, no adding of vector names, no
+  strict mode: 501. `shard_number`, the replication factors, `wal_config` and `prevent_unoptimized` are taken and
+  have no effect: a collection asked for with six shards is told as one with a single shard, and the log says so.
+* Snapshots have a format of their own (see `snapshots`), of a collection or of its shard 0, which is the same.
+  Making one always waits, with `wait=false` too. They go with their collection when it is deleted. They are
+  restored by upload alone: fetching one from an address is off (403), and so are snapshots of all collections (501).
 * Every vector is checked before the engine sees it, and a whole request before any of it is applied. NaN, infinite
   or overflowing numbers and duplicate sparse indices are refused with 400.
 * A write is applied before it is answered, with `wait=false` too; that one answers `acknowledged`, and its errors

@@ -24,10 +24,12 @@ from services.store.routes.health import health_routes
 from services.store.routes.keys import KeyCheck
 from services.store.routes.points import PointRoutes
 from services.store.routes.search import SearchRoutes
+from services.store.routes.snapshots import SnapshotRoutes
 from services.store.routes.unsupported import unsupported_endpoints
 from services.store.routes.wire import Wire, failure
 from services.store.service import StoreService
 from services.store.settings import StoreSettings
+from services.store.snapshots.service import SnapshotService
 
 
 @asynccontextmanager
@@ -60,9 +62,10 @@ def application(settings: StoreSettings, engine: EngineThread, registry: Registr
         *unsupported_endpoints(),
         *SearchRoutes(StoreReads(registry)).endpoints(),
     ]
+    snapshots = SnapshotRoutes(SnapshotService(engine, registry, settings.snapshot_limit_bytes))
     key = settings.api_key
     return Starlette(
-        routes=[*health_routes(), *[wire.route(endpoint) for endpoint in endpoints]],
+        routes=[*health_routes(), *snapshots.routes(), *[wire.route(endpoint) for endpoint in endpoints]],
         middleware=[] if key is None else [Middleware(KeyCheck, key=key.get_secret_value())],
         exception_handlers={404: _no_such_path},
     )

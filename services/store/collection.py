@@ -17,6 +17,7 @@ from services.common.errors import InternalError
 from services.store.description import Description
 from services.store.durable import make_folder
 from services.store.engine import engine_errors
+from services.store.snapshots.shelf import Shelf
 from services.store.translate.ids import EngineId
 from services.store.translate.results import Json
 from services.store.translate.schema import described_config, engine_config, vector_fields
@@ -103,6 +104,16 @@ class Collection:
             InternalError: The engine cannot open it.
         """
         remove_strays(folder, keep=description.shard)
+        Shelf(folder).sweep()
+        return cls.attach(folder, description)
+
+    @classmethod
+    def attach(cls, folder: Path, description: Description) -> Collection:
+        """Open the shard that a description names, which need not be written down yet.
+
+        Raises:
+            InternalError: The engine cannot open it.
+        """
         with engine_errors():
             shard = edge.EdgeShard.load(str(folder / description.shard))
         collection = cls(folder, description, shard)

@@ -2,8 +2,10 @@
 
 .lock                                    held by the one process that has the folder open
 aliases.json                             alias -> collection
+uploads/                                 snapshots that are being restored; emptied at the start
 collections/<random>/collection.json     see `description`; written last, removed first
 collections/<random>/shard-<random>/     the engine's files
+collections/<random>/snapshots/          see `snapshots.shelf`
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -22,9 +25,9 @@ from qdrant_client.http import models as m
 
 from services.common.errors import ConflictError, ImageragError, InternalError, InvalidRequestError, NotFoundError
 from services.common.settings import SettingsError
-from services.store.collection import Collection
+from services.store.collection import Collection, remove_strays
 from services.store.description import FILE_NAME, Description
-from services.store.durable import remove_durably, write_durably
+from services.store.durable import make_folder, remove_durably, write_durably
 from services.store.translate.limits import OutOfRangeError
 
 log = structlog.get_logger(__name__)
@@ -66,6 +69,21 @@ class FolderLock:
         os.close(self._handle)
 
 
+@dataclass(frozen=True, slots=True)
+class RestorePlace:
+    """Where a snapshot is unpacked, and what stands there.
+
+    Attributes:
+        name: Of the collection; an alias has been resolved.
+        folder: The collection's folder; a new one without a description if there is no collection yet.
+        current: What the snapshot replaces.
+    """
+
+    name: str
+    folder: Path
+    current: Description | None
+
+
 class Registry:
     """The collections of a data folder that is locked. Every method runs on the engine's thread."""
 
@@ -79,6 +97,8 @@ class Registry:
     def open(self) -> None:
         """Load every collection, and remove what a crash left of half-made or half-deleted ones."""
         self._root.mkdir(exist_ok=True)
+        shutil.rmtree(self.upload_folder(), ignore_errors=True)
+        self.upload_folder().mkdir()
         for folder in sorted(self._root.iterdir()):
             if (folder / FILE_NAME).exists():
                 self._load(folder)
@@ -175,6 +195,62 @@ class Registry:
         shutil.rmtree(folder, ignore_errors=True)
         COLLECTIONS.set(len(self._collections))
         return True
+
+    def upload_folder(self) -> Path:
+        """Holds snapshots while they are restored; on the disk that the collections are on."""
+        return self._folder / "uploads"
+
+    def place_for(self, name: str) -> RestorePlace:
+        """Where the snapshot of a collection is to be unpacked; `leave` it in the end."""
+        own = self._aliases.get(name, name)
+        _check_name(own)
+        folder = self._folder_of(own)
+        if folder is None:
+            folder = self._root / uuid.uuid4().hex
+            make_folder(folder)
+            return RestorePlace(own, folder, None)
+        return RestorePlace(own, folder, Description.load(folder))
+
+    def restore(self, place: RestorePlace, snapshot: Description, shard: Path) -> None:
+        """Let an unpacked shard be the collection.
+
+        Args:
+            place: From `place_for`.
+            snapshot: The description as it was.
+            shard: The engine's files, in a folder inside the place's.
+
+        Raises:
+            ConflictError: Another collection stands there by now.
+            InternalError: The engine cannot open it; the old collection stays.
+        """
+        if self._folder_of(place.name) != (place.folder if place.current else None):
+            raise ConflictError(f"Collection `{place.name}` was made or deleted while it was being restored.")
+        description = replace(snapshot, name=place.name, shard=shard.name)
+        restored = Collection.attach(place.folder, description)
+        description.save(place.folder)
+        before = self._collections.get(place.name)
+        self._broken.pop(place.name, None)
+        self._collections[place.name] = restored
+        COLLECTIONS.set(len(self._collections))
+        if before is not None:
+            before.close()
+
+    def leave(self, place: RestorePlace, shard: Path) -> None:
+        """Remove what is not in use of a place: the old shard after a restore, else the unpacked one."""
+        collection = self._collections.get(place.name)
+        if collection is not None and collection.folder == place.folder:
+            if collection.description.shard == shard.name:
+                remove_strays(place.folder, keep=shard.name)
+            else:
+                shutil.rmtree(shard, ignore_errors=True)
+        elif self._folder_of(place.name) == place.folder:
+            shutil.rmtree(shard, ignore_errors=True)
+        else:
+            shutil.rmtree(place.folder, ignore_errors=True)
+
+    def _folder_of(self, name: str) -> Path | None:
+        collection = self._collections.get(name)
+        return self._broken.get(name) if collection is None else collection.folder
 
     def aliases(self) -> Mapping[str, str]:
         """Alias to collection."""

@@ -23,6 +23,8 @@ class StoreSettings(ServiceSettings):
     """If set, every call but the health checks must carry it in the header `api-key` or as a bearer token."""
     body_limit_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     """Largest request body that is read."""
+    snapshot_limit_bytes: int = Field(default=64 * 1024**3, ge=1024)
+    """Largest snapshot that is restored, packed and unpacked; holes of its files count."""
     queue_limit: int = Field(default=512, ge=1)
     """Calls that may wait for the engine; above that the store answers 503."""
     flush_interval_s: float = Field(default=5.0, gt=0)

@@ -36,6 +36,8 @@ class CollectionRoutes:
             Endpoint("PATCH", collection, self._update),
             Endpoint("DELETE", collection, self._delete),
             Endpoint("GET", f"{collection}/exists", self._exists),
+            Endpoint("GET", f"{collection}/cluster", self._shards),
+            Endpoint("GET", "/cluster", self._cluster),
             Endpoint("GET", f"{collection}/aliases", self._aliases_of),
             Endpoint("PUT", f"{collection}/index", self._create_index),
             Endpoint("DELETE", f"{collection}/index/{{field:path}}", self._delete_index),
@@ -64,6 +66,12 @@ class CollectionRoutes:
 
     def _exists(self, call: Call) -> object:
         return self._service.collection_exists(call.collection)
+
+    def _shards(self, call: Call) -> object:
+        return self._service.shards(call.collection)
+
+    def _cluster(self, _call: Call) -> object:
+        return {"status": "disabled"}
 
     def _aliases_of(self, call: Call) -> object:
         return self._service.list_aliases(call.collection)

@@ -8,14 +8,9 @@ from services.common.errors import UnimplementedError
 from services.store.routes.call import Call, Endpoint
 
 _FEATURES = {
-    "Snapshots": [
-        "/snapshots",
-        "/snapshots/{rest:path}",
-        "/collections/{name}/snapshots",
-        "/collections/{name}/snapshots/{rest:path}",
-    ],
+    "Snapshots of all collections together": ["/snapshots", "/snapshots/{rest:path}"],
     "Sharding": ["/collections/{name}/shards", "/collections/{name}/shards/{rest:path}"],
-    "Clustering": ["/cluster", "/cluster/{rest:path}", "/collections/{name}/cluster"],
+    "Clustering": ["/cluster/{rest:path}"],
     "Distance matrix": ["/collections/{name}/points/search/matrix/{rest:path}"],
     "The search API before points/query": [
         "/collections/{name}/points/search",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 import orjson
 import structlog
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 _STATUS = {
     Kind.INVALID: 400,
     Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
     Kind.TOO_LARGE: 413,
@@ -33,6 +35,7 @@ _PREFIX = {
     Kind.INVALID: "Wrong input: ",
     Kind.CONFLICT: "Wrong input: ",
     Kind.NOT_FOUND: "Not found: ",
+    Kind.FORBIDDEN: "Forbidden: ",
     Kind.INTERNAL: "Service internal error: ",
 }
 """The beginnings of the real server's messages."""
@@ -52,27 +55,38 @@ class Wire:
     def route(self, endpoint: Endpoint) -> Route:
         """A Starlette route that answers with `endpoint`."""
 
-        async def answer(request: Request) -> Response:
-            bind_request_id(request.headers.get(HEADER))
-            with observe_call("rest", f"{endpoint.method} {endpoint.path}") as outcome:
-                response = await self._answer(endpoint, request)
-                if response.status_code != 200:
-                    outcome.code = str(response.status_code)
-                return response
-
-        return Route(endpoint.path, answer, methods=[endpoint.method], name=f"{endpoint.method} {endpoint.path}")
-
-    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
-        started = time.perf_counter()
-        try:
+        async def carry_out(request: Request) -> Response:
+            started = time.perf_counter()
             content = await read_body(request, self._body_limit_bytes)
             call = Call(dict(request.path_params), dict(request.query_params), content)
             return await self._engine.run(lambda: _succeed(endpoint.handle(call), started))
-        except ImageragError as error:
-            return failure(error, time.perf_counter() - started)
-        except Exception:
-            log.exception("call_failed", method=endpoint.method, path=endpoint.path)
-            return failure(InternalError(), time.perf_counter() - started)
+
+        return observed_route(endpoint.method, endpoint.path, carry_out)
+
+
+def observed_route(method: str, path: str, carry_out: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A Starlette route that counts its calls and answers errors in Qdrant's shape."""
+
+    async def answer(request: Request) -> Response:
+        bind_request_id(request.headers.get(HEADER))
+        with observe_call("rest", f"{method} {path}") as outcome:
+            response = await _guarded(method, path, carry_out(request))
+            if response.status_code != 200:
+                outcome.code = str(response.status_code)
+            return response
+
+    return Route(path, answer, methods=[method], name=f"{method} {path}")
+
+
+async def _guarded(method: str, path: str, response: Awaitable[Response]) -> Response:
+    started = time.perf_counter()
+    try:
+        return await response
+    except ImageragError as error:
+        return failure(error, time.perf_counter() - started)
+    except Exception:
+        log.exception("call_failed", method=method, path=path)
+        return failure(InternalError(), time.perf_counter() - started)
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
@@ -97,8 +111,12 @@ def _too_large(limit_bytes: int) -> PayloadTooLargeError:
 
 
 def _succeed(result: object, started: float) -> Response:
-    envelope = {"result": result, "status": "ok", "time": time.perf_counter() - started}
-    return _json(envelope, 200)
+    return success(result, time.perf_counter() - started)
+
+
+def success(result: object, seconds: float) -> Response:
+    """The answer with a result, in Qdrant's envelope."""
+    return _json({"result": result, "status": "ok", "time": seconds}, 200)
 
 
 def failure(error: ImageragError, seconds: float = 0.0) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import qdrant_edge as edge
+import structlog
 from qdrant_client.http import models as m
 
 from services.common.errors import InvalidRequestError, UnimplementedError
@@ -12,11 +13,13 @@ from services.store.translate.limits import check_range
 from services.store.translate.quantization import engine_quantization
 from services.store.translate.vectors import VectorField
 
+log = structlog.get_logger(__name__)
+
 HNSW_DEFAULTS = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000}
 """As the real server has them; `full_scan_threshold` in kilobytes of vectors."""
 SEARCH_THREADS = 1
 """One search at a time runs anyway; more threads cost more in hand-over than they bring at this size."""
-_PLACEHOLDER = "__no_vectors__"
+PLACEHOLDER = "__no_vectors__"
 _DISTANCES = {
     m.Distance.COSINE: edge.Distance.Cosine,
     m.Distance.EUCLID: edge.Distance.Euclid,
@@ -66,7 +69,7 @@ def engine_config(spec: m.CreateCollection) -> edge.EdgeConfig:
         raise InvalidRequestError(f"Vector name {min(shared)!r} is used for a dense and a sparse vector")
     engine_sparse = {name: _sparse_params(params) for name, params in sparse.items()}
     if not dense and not sparse:
-        engine_sparse = {_PLACEHOLDER: edge.EdgeSparseVectorParams()}  # the engine wants one at least
+        engine_sparse = {PLACEHOLDER: edge.EdgeSparseVectorParams()}  # the engine wants one at least
     return edge.EdgeConfig(
         vectors={name: _dense_params(name, params) for name, params in dense.items()} or None,
         sparse_vectors=engine_sparse or None,
@@ -83,6 +86,9 @@ def engine_config(spec: m.CreateCollection) -> edge.EdgeConfig:
 def _refuse_cluster_features(spec: m.CreateCollection) -> None:
     if spec.sharding_method == m.ShardingMethod.CUSTOM:
         raise UnimplementedError("Custom sharding is not offered by this store")
+    asked = {spec.shard_number, spec.replication_factor, spec.write_consistency_factor}
+    if asked - {None, 1}:
+        log.warning("one_shard_only", shards=spec.shard_number, replicas=spec.replication_factor)
     if spec.strict_mode_config is not None and spec.strict_mode_config.enabled:
         raise UnimplementedError("Strict mode is not offered by this store")
 
@@ -162,7 +168,7 @@ def described_config(spec: m.CreateCollection, metadata: Mapping[str, object] | 
     """The `config` part of a collection's info, with the real server's defaults for what was left out."""
     given = spec.model_dump(mode="json", exclude_none=True)
     params = {"shard_number": 1, "replication_factor": 1, "write_consistency_factor": 1, "on_disk_payload": True}
-    kept = ("vectors", "sparse_vectors", "shard_number", "replication_factor", "on_disk_payload", "payload")
+    kept = ("vectors", "sparse_vectors", "on_disk_payload", "payload")  # what was asked of a cluster is not told
     config: dict[str, object] = {
         "params": {"vectors": {}} | params | {name: given[name] for name in kept if name in given},
         "hnsw_config": HNSW_DEFAULTS

@@ -170,11 +170,9 @@ def test_a_deep_wrong_filter_is_refused_in_no_time(store: StoreProcess, collecti
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/collections/{}/snapshots"),
         ("GET", "/snapshots"),
-        ("PUT", "/collections/{}/snapshots/recover"),
-        ("GET", "/collections/{}/cluster"),
-        ("GET", "/cluster"),
+        ("POST", "/snapshots"),
+        ("DELETE", "/cluster/peer/1"),
         ("PUT", "/collections/{}/shards"),
         ("POST", "/collections/{}/points/search/matrix/pairs"),
         ("POST", "/collections/{}/points/search"),
