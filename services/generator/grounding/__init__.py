@@ -1,1 +1,1 @@
-"""What a model wrote, made safe to show: whole sentences that cite what was retrieved, without anything that acts."""
+"""What a model wrote, made safe to show: whole sentences that cite what was retrieved, and nothing that acts."""

@@ -26,7 +26,7 @@ _DOMAINS = (
 )
 """What programs make links of without a scheme, and reserved names. Endings of files (zip, mov) are not here."""
 _SCHEMES = "data|javascript|vbscript|mailto|file|blob|tel|sms|about|view-source|ftp|https?|wss?"
-_LABELS = r"(?<![a-z0-9-])(?:[a-z0-9-]+\.)+"
+_LABELS = r"(?<![a-z0-9-])(?<![a-z0-9-]\.)(?:[a-z0-9-]+\.)+"
 _ADDRESS = re.compile(
     rf"""
       (?<![a-z0-9+.-])[a-z0-9+.-]*:[ ]*[/\\][ ]*[/\\]{_TAIL}                # scheme://

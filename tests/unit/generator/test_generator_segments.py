@@ -48,7 +48,7 @@ def test_pieces_give_what_the_whole_gives(text: str, places: list[int]) -> None:
     assert [*streamed, *segmenter.finish()] == split_segments(text)
 
 
-@given(st.text(st.sampled_from('a b.!“"[1] e'), min_size=1, max_size=20), st.integers(1, 400), st.integers(1, 97))
+@given(st.text(st.sampled_from('a b.!“"[1] e'), min_size=1, max_size=20), st.integers(1, 400), st.integers(11, 97))
 def test_the_same_for_texts_above_the_limit(unit: str, times: int, size: int) -> None:
     text = unit * times
     segmenter = Segmenter()
