@@ -25,6 +25,8 @@ class EncoderSettings(ServiceSettings):
     """Port to listen on; 0 takes a free one."""
     model: str = Field(default="starter", min_length=1)
     """`starter`, the hub id of a CLIP model (openai/clip-vit-base-patch32), or a folder that holds one."""
+    model_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """Commit hash of a hub model's revision; unset: the newest. Fetching weights into a folder demands it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; `auto` takes CUDA if there is a device."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -24,6 +24,7 @@ _UNMEASURED = ModelCard(
         "The noise floors of this model have not been measured, so every hit has a vote."
     )
 )
+NEWEST = "main"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -61,26 +62,29 @@ class ClipBackend:
         )
 
     @classmethod
-    def load(cls, name: str, placement: Placement) -> ClipBackend:
+    def load(cls, name: str, placement: Placement, revision: str = NEWEST) -> ClipBackend:
         """Load a model.
 
         Args:
             name: Hub id or folder.
             placement: Where it is to run.
+            revision: Commit or branch of the hub.
 
         Raises:
             SettingsError: There is no such model, or it is not of the `clip` type.
         """
         try:
-            config = AutoConfig.from_pretrained(name)
+            config = AutoConfig.from_pretrained(name, revision=revision)
             if config.model_type != "clip":
                 raise SettingsError(
                     f"IMAGERAG_ENCODER_MODEL={name!r} is a {config.model_type} model, but only clip models can be "
                     "served: write openai/clip-vit-base-patch32 or another CLIP, or starter"
                 )
-            model = CLIPModel.from_pretrained(name, dtype=torch.float32, attn_implementation="sdpa")
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            processor, _ = ImageProcessingMixin.get_image_processor_dict(name)
+            model = CLIPModel.from_pretrained(
+                name, revision=revision, dtype=torch.float32, attn_implementation="sdpa"
+            )
+            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
+            processor, _ = ImageProcessingMixin.get_image_processor_dict(name, revision=revision)
         except (SettingsError, ModuleNotFoundError):
             raise
         except Exception as error:  # transformers, safetensors and the hub client raise almost anything

@@ -33,6 +33,6 @@ def _load(settings: EncoderSettings) -> Backend:
         from services.encoder.backends.starter import StarterBackend
 
         return StarterBackend(placement)
-    from services.encoder.backends.clip import ClipBackend
+    from services.encoder.backends.clip import NEWEST, ClipBackend
 
-    return ClipBackend.load(settings.model, placement)
+    return ClipBackend.load(settings.model, placement, settings.model_revision or NEWEST)
