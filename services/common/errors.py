@@ -109,6 +109,12 @@ class ForbiddenError(ImageragError):
     code, kind = "forbidden", Kind.FORBIDDEN
 
 
+class MissingScopeError(ForbiddenError):
+    """The caller's key lacks the scope that the operation needs; the message names it."""
+
+    code = "missing_scope"
+
+
 class NotFoundError(ImageragError):
     """There is no such thing in the caller's tenant."""
 
@@ -159,10 +165,28 @@ class ExhaustedError(ImageragError):
     code, kind, retryable = "exhausted", Kind.EXHAUSTED, True
 
 
+class RateLimitedError(ExhaustedError):
+    """One caller asks for more than its share."""
+
+    code = "rate_limited"
+
+
 class UnavailableError(ImageragError):
     """Something this depends on does not answer."""
 
     code, kind, retryable = "unavailable", Kind.UNAVAILABLE, True
+
+
+class OverloadedError(UnavailableError):
+    """All callers together ask for more than is taken on at once."""
+
+    code = "overloaded"
+
+
+class ModelRefusedError(ImageragError):
+    """A model behind a service does not accept its calls; that passes only with another setting."""
+
+    code, kind = "model_refused", Kind.UNAVAILABLE
 
 
 class DeadlineError(ImageragError):
