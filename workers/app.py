@@ -12,6 +12,7 @@ from redis import Redis
 
 from services.common.clients.encoder import EncoderClient
 from services.common.index.index import Index
+from services.common.index.layout import Layout
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import APP_NAME
 from services.common.media.images import ImageLimits
@@ -19,6 +20,7 @@ from services.common.media.store import MediaStore
 from services.common.objects import open_objects
 from services.common.revision import RevisionClock
 from services.common.runtime import announce
+from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
 from workers import metrics
 from workers.ingest.batch import BatchService
@@ -96,7 +98,16 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
 
 def _index(settings: WorkersSettings) -> Index:
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    return Index(settings.qdrant_url, api_key=key, timeout_s=settings.store_timeout_s, alias=settings.alias)
+    return Index(
+        settings.qdrant_url,
+        api_key=key,
+        timeout_s=settings.store_timeout_s,
+        alias=settings.alias,
+        ca_path=settings.qdrant_ca_path,
+        layout=Layout(
+            settings.collection_shards, settings.collection_replicas, settings.collection_write_consistency
+        ),
+    )
 
 
 def _connect_signals(process: Process, settings: WorkersSettings) -> None:
@@ -121,6 +132,11 @@ def _connect_signals(process: Process, settings: WorkersSettings) -> None:
     def _beating(sender: object, **_: object) -> None:
         log.info("serving", service="beat", every_s=settings.reconcile_interval_s)
 
+    @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _trace(**_: object) -> None:
+        start_tracing("workers", settings.otlp_endpoint, settings.trace_ratio)
+
     @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
     def _close(**_: object) -> None:
         process.close()
+        stop_tracing()

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Protocol
 
 from celery import Celery
 
-from services.common.jobs.messages import INGEST_BATCH, REQUEST_ID_HEADER, BatchMessage
-from services.common.telemetry.request_id import current_request_id
+from services.common.jobs.messages import INGEST_BATCH, BatchMessage
+from services.common.telemetry.queue_spans import sending
 
-Publish = Callable[[Iterable[BatchMessage]], None]
+
+class Publish(Protocol):
+    """Sends batch messages."""
+
+    def __call__(self, messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
+        """Send them, in order.
+
+        Args:
+            messages: Whatever is to be done.
+            links: `traceparent` values of the traces that they were first sent in, if they are sent again.
+        """
 
 
 def celery_publisher(app: Celery) -> Publish:
-    """A function that sends batch messages through `app`, with this context's request id."""
+    """A function that sends batch messages through `app`, with this context's request id and trace."""
 
-    def publish(messages: Iterable[BatchMessage]) -> None:
+    def publish(messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
         with app.producer_or_acquire() as producer:
-            for message in messages:
-                app.send_task(
-                    INGEST_BATCH,
-                    kwargs=message.arguments(),
-                    queue=message.queue,
-                    headers={REQUEST_ID_HEADER: current_request_id()},
-                    producer=producer,
-                )
+            for queue, found in groupby(messages, lambda message: message.queue):
+                batch = list(found)
+                with sending(queue, len(batch), links) as headers:
+                    for message in batch:
+                        app.send_task(
+                            INGEST_BATCH,
+                            kwargs=message.arguments(),
+                            queue=queue,
+                            headers=headers,
+                            producer=producer,
+                        )
 
     return publish

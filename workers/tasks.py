@@ -7,9 +7,12 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
+from celery.exceptions import Retry
 
 from services.common.jobs.messages import INGEST_BATCH, INGEST_MANIFEST, RECONCILE, REQUEST_ID_HEADER
+from services.common.telemetry.queue_spans import processing
 from services.common.telemetry.request_id import bind_request_id
+from services.common.telemetry.tracing import error_type, mark_failed, untraced
 from workers import metrics
 from workers.backoff import retry_wait_s
 from workers.ingest.batch import Later
@@ -30,6 +33,24 @@ class EdgeTask(Task):  # type: ignore[misc]  # Celery has no types
         bind_request_id((self.request.headers or {}).get(REQUEST_ID_HEADER))
         shown = {name: kwargs[name] for name in ("tenant", "job_id") if name in kwargs}
         structlog.contextvars.bind_contextvars(task=self.name, **shown)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task in the trace that its message came with; the looks of the reconciler are not traced."""
+        if self.name == RECONCILE:
+            with untraced():
+                return self.run(*args, **kwargs)
+        request = self.request
+        queue = (request.delivery_info or {}).get("routing_key") or ""
+        with processing(self.name, queue, request.id or "", request.headers or {}) as working:
+            working.set_attribute("imagerag.job_id", str(kwargs.get("job_id", "")))
+            try:
+                return self.run(*args, **kwargs)
+            except Retry:
+                working.add_event("retry")
+                raise
+            except Exception as error:
+                mark_failed(working, error_type(error))
+                raise
 
 
 def register(app: Celery, process: Process, settings: WorkersSettings) -> None:

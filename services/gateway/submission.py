@@ -8,9 +8,9 @@ import structlog
 from celery import Celery
 
 from services.common.errors import UnavailableError
-from services.common.jobs.messages import APP_NAME, INGEST_BATCH, REQUEST_ID_HEADER, batches, client_settings
+from services.common.jobs.messages import APP_NAME, INGEST_BATCH, batches, client_settings
 from services.common.jobs.records import Job
-from services.common.telemetry.request_id import current_request_id
+from services.common.telemetry.queue_spans import sending
 
 log = structlog.get_logger(__name__)
 _RETRY_AFTER_S = 10.0
@@ -75,10 +75,13 @@ class CelerySubmission:
 
     def publish(self, job: Job) -> None:
         """See `Submission.publish`."""
-        headers = {REQUEST_ID_HEADER: current_request_id()}
+        messages = list(batches(job))
         try:
-            with self._app.producer_pool.acquire(block=True, timeout=self._deadline_s) as producer:
-                for batch in batches(job):
+            with (
+                sending(job.queue, len(messages)) as headers,
+                self._app.producer_pool.acquire(block=True, timeout=self._deadline_s) as producer,
+            ):
+                for batch in messages:
                     self._app.send_task(
                         INGEST_BATCH,
                         kwargs=batch.arguments(),

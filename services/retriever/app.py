@@ -12,6 +12,7 @@ from services.common.clients.encoder import EncoderClient
 from services.common.index.index import Index
 from services.common.revision import RevisionClock
 from services.common.rpc.server import RpcServer
+from services.common.telemetry.tracing import untraced
 from services.retriever.cache import NoCache, RedisCache
 from services.retriever.probes import watch
 from services.retriever.query_vectors import Cache, QueryVectors
@@ -30,7 +31,8 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
         index = await stack.enter_async_context(
             Index(
                 settings.qdrant_url,
-                api_key=settings.qdrant_api_key,
+                api_key=settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None,
+                ca_path=settings.qdrant_ca_path,
                 timeout_s=settings.store_timeout_s,
                 alias=settings.alias,
             )
@@ -67,12 +69,13 @@ async def _probe(server: RpcServer, index: Index, encoder: EncoderClient, settin
         if name == "":
             await server.set_health(_SERVICE, lives)
 
-    await watch(
-        {"store": index.resolve, "encoder": encoder.describe},
-        report,
-        interval_s=settings.probe_interval_s,
-        timeout_s=settings.probe_interval_s,
-    )
+    with untraced():
+        await watch(
+            {"store": index.resolve, "encoder": encoder.describe},
+            report,
+            interval_s=settings.probe_interval_s,
+            timeout_s=settings.probe_interval_s,
+        )
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, cast
 
 import structlog
-from prometheus_client import Counter
+from opentelemetry.trace import SpanKind
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.common.telemetry.tracing import span
+from services.retriever.metrics import CACHE, CACHE_SECONDS
+
 log = structlog.get_logger(__name__)
-LOOKUPS = Counter("imagerag_embedding_cache_lookups_total", "Look-ups of query embeddings.", ["result"])
 _ANSWER_WITHIN_S = 0.25
 """A cache that is slower than the encoder is of no use."""
 
@@ -54,17 +58,26 @@ class RedisCache:
     async def get(self, name: str) -> bytes | None:
         """The bytes under `name`, or None."""
         try:
-            kept = cast(bytes | None, await self._redis.get(name))
+            with _call("GET"):
+                kept = cast(bytes | None, await self._redis.get(name))
         except (RedisError, OSError) as error:
             log.warning("cache_unavailable", error=type(error).__name__)
-            LOOKUPS.labels("error").inc()
+            CACHE.labels("error").inc()
             return None
-        LOOKUPS.labels("miss" if kept is None else "hit").inc()
+        CACHE.labels("miss" if kept is None else "hit").inc()
         return kept
 
     async def set(self, name: str, data: bytes) -> None:
         """Keep `data` under `name` for the time to live."""
         try:
-            await self._redis.set(name, data, ex=self._ttl_s)
+            with _call("SET"):
+                await self._redis.set(name, data, ex=self._ttl_s)
         except (RedisError, OSError) as error:
             log.warning("cache_unavailable", error=type(error).__name__)
+
+
+@contextmanager
+def _call(operation: str) -> Iterator[None]:
+    attributes = {"db.system.name": "redis", "db.operation.name": operation}
+    with CACHE_SECONDS.labels(operation).time(), span(operation, SpanKind.CLIENT, attributes):
+        yield

@@ -23,6 +23,7 @@ from services.common.revision import RevisionClock
 from services.common.search import Facet, Hit, SearchQuery, SearchResult
 from services.retriever.explanation import explain
 from services.retriever.fusion import DEFAULT_K, Fused, RankedLeg, reciprocal_rank_fusion
+from services.retriever.metrics import count_search
 from services.retriever.planning import PlannedLeg, plan
 from services.retriever.query_vectors import QueryVectors
 from services.retriever.resolution import Resolved, Resolver
@@ -84,9 +85,11 @@ class SearchService:
         plan(query, {})
         parse_filter(query.filter)
         try:
-            return await self._search(query, await self._resolver.current(), expected_fingerprint)
+            result = await self._search(query, await self._resolver.current(), expected_fingerprint)
         except FingerprintMismatchError:
-            return await self._search(query, await self._resolver.refresh(), expected_fingerprint)
+            result = await self._search(query, await self._resolver.refresh(), expected_fingerprint)
+        count_search(result)
+        return result
 
     async def batch(self, queries: Sequence[SearchQuery], expected_fingerprint: str = "") -> list[SearchResult]:
         """Independent searches, at once.

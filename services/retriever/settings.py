@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.common.settings import ServiceSettings
@@ -17,8 +19,10 @@ class RetrieverSettings(ServiceSettings):
     """Port to listen on; 0 takes a free one."""
     qdrant_url: str = Field(default="http://127.0.0.1:6333", validation_alias="QDRANT_URL")
     """Qdrant's REST interface."""
-    qdrant_api_key: str | None = Field(default=None, validation_alias="QDRANT_API_KEY")
+    qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
     """Sent to Qdrant with every call."""
+    qdrant_ca_path: Path | None = Field(default=None, validation_alias="QDRANT_CA_PATH")
+    """Authority that Qdrant's certificate must come from, PEM, for an https address; unset: the public ones."""
     alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
     """Name that leads to the collection in use; two clusters on one Qdrant take two."""
     cache_url: str | None = Field(default=None, validation_alias="CACHE_URL")

@@ -90,7 +90,7 @@ class Reconciler:
                 continue
             # Noted first: if the message cannot be sent, the next look comes later, not never.
             self._hints.write(job, batch.message.start, Queued(queued.times + 1, now_s))
-            self._publish([batch.message])
+            self._publish([batch.message], links=[job.traceparent])
             metrics.REQUEUED.inc()
             log.warning("requeued", job_id=job.id, start=batch.message.start, lines=len(batch.lines))
 

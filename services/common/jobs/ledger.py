@@ -24,6 +24,7 @@ from services.common.jobs.records import (
 )
 from services.common.objects import ObjectStore
 from services.common.revision import RevisionClock
+from services.common.telemetry.tracing import current_traceparent
 from services.common.tenant import check_tenant
 
 MAX_JOB_LINES = 200_000
@@ -77,7 +78,8 @@ class JobLedger:
             return self.job(tenant, job_id)
         _check_size(lines)
         revision = self._clock.next()
-        job = Job(folder.job_id, tenant, revision, len(lines), datetime.now(UTC), source, queue)
+        now, trace = datetime.now(UTC), current_traceparent()
+        job = Job(folder.job_id, tenant, revision, len(lines), now, source, queue, trace)
         self._write_parts(folder, lines, [*shadowed_by_key(lines), *outcomes])
         self._objects.put(layout.recent_marker(tenant, revision, job.id), b"")
         self._objects.put(layout.open_marker(tenant, job.id), job.created_at.isoformat().encode())

@@ -62,6 +62,7 @@ class Job:
             and the other reported as merged, unless they share a client's key: then the later line counts.
         total: Number of lines.
         queue: `interactive` (a person waits) or `bulk`.
+        traceparent: The trace that it was accepted in, so that later tries link to it; empty: none.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Job:
     created_at: datetime
     source: JobSource
     queue: Literal["interactive", "bulk"] = "bulk"
+    traceparent: str = ""
 
 
 class Outcome(StrEnum):

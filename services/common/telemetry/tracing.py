@@ -8,7 +8,7 @@ put into a span; the texts of exceptions may quote a user, so a failed span carr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from opentelemetry import context as context_api
@@ -62,11 +62,12 @@ def span(
         links: `traceparent` values of other traces that led here; empty ones are left out.
         exceptions_fail: An exception marks the span as failed; False: the block says so itself.
     """
-    if not is_tracing():
+    if _tracer is None or (parent is None and _left_out.get()):
         yield trace.INVALID_SPAN
         return
     begun = start_span(name, kind, attributes, parent=parent, links=links)
-    token = context_api.attach(trace.set_span_in_context(begun))
+    # In a block that is left out, an edge still begins a trace, and what happens inside it belongs to that.
+    inside, token = _left_out.set(False), context_api.attach(trace.set_span_in_context(begun))
     try:
         yield begun
     except BaseException as error:
@@ -75,6 +76,8 @@ def span(
         raise
     finally:
         context_api.detach(token)
+        with suppress(ValueError):  # a stream whose reader went away ends in another context
+            _left_out.reset(inside)
         begun.end()
 
 
@@ -87,7 +90,7 @@ def start_span(
     links: Iterable[str] = (),
 ) -> Span:
     """A span that its caller ends; it is not made the current one."""
-    if _tracer is None or _left_out.get():
+    if _tracer is None or (parent is None and _left_out.get()):
         return trace.INVALID_SPAN
     within = None if parent is None else _context_of(parent)
     linked = [Link(found) for found in map(_span_context_of, links) if found.is_valid]
