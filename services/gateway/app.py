@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from services.common.clients.encoder import EncoderClient
 from services.common.clients.generator import GeneratorClient
@@ -22,19 +26,29 @@ from services.gateway import openapi
 from services.gateway.about import About, own_version
 from services.gateway.access import LoopbackGuard, open_keyring
 from services.gateway.asking import Asking
+from services.gateway.audit import Audit
+from services.gateway.cross_origin import parse_origins, with_cross_origin
+from services.gateway.door import Door
 from services.gateway.edge import Edge
 from services.gateway.error_handlers import add_error_handlers
 from services.gateway.health import Readiness, broker_probe, data_probe, generator_probe, retriever_probe
 from services.gateway.ingestion import Ingestion
-from services.gateway.keys import OpenKeyring
+from services.gateway.keys import Keyring, OpenKeyring
+from services.gateway.lanes import Lanes
 from services.gateway.limits import BodyLimit, BodyLimits
 from services.gateway.page_files import PageFiles
 from services.gateway.pictures import Pictures
+from services.gateway.policy import Lane, Policy
+from services.gateway.proxies import parse_networks
 from services.gateway.queue_gate import QueueGate
+from services.gateway.rates.counters import Counter, LocalCounter, SharedCounter
+from services.gateway.rates.limiter import Limiter
 from services.gateway.routes import ask, health, items, jobs, media, page, search
 from services.gateway.settings import GatewaySettings
 from services.gateway.state import Gateway
 from services.gateway.submission import CelerySubmission
+
+_THREADS_BESIDE_UPLOADS = 16
 
 
 @asynccontextmanager
@@ -45,33 +59,65 @@ async def compose(settings: GatewaySettings) -> AsyncIterator[HttpServer]:
         SettingsError: Keys or data folder cannot be used.
     """
     async with AsyncExitStack() as stack:
+        entrance = await _open_entrance(settings, stack)
         gateway = await _open(settings, stack)
-        yield HttpServer(create_app(gateway, settings), settings.host, settings.port, header_s=settings.header_s)
+        app = create_app(gateway, entrance, settings)
+        yield HttpServer(app, settings.host, settings.port, header_s=settings.header_s)
 
 
-def create_app(gateway: Gateway, settings: GatewaySettings) -> FastAPI:
-    """The ASGI application: routes, and around them from the inside out: body limits, guard, edge."""
+def create_app(gateway: Gateway, entrance: Entrance, settings: GatewaySettings) -> ASGIApp:
+    """The ASGI application: routes, and around them from the inside out what stands in their way."""
     app = FastAPI(
         title="imagerag",
         version=own_version(),
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
     )
     app.state.gateway = gateway
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     add_error_handlers(app)
     for module in (items, media, search, ask, jobs, health, page):
         app.include_router(module.router)
+    origins = parse_origins(settings.cors_origins)
     app.add_middleware(BodyLimit, limits=_body_limits(settings))
-    if isinstance(gateway.keyring, OpenKeyring):
-        app.add_middleware(LoopbackGuard)
-    app.add_middleware(Edge)
-    return app
+    app.add_middleware(
+        Door, keyring=entrance.keyring, limiter=entrance.limiter, lanes=entrance.lanes, policy=Policy()
+    )
+    if isinstance(entrance.keyring, OpenKeyring):
+        app.add_middleware(LoopbackGuard, origins=origins)
+    app.add_middleware(Audit, trusted_proxies=parse_networks(settings.trusted_proxies))
+    app.add_middleware(Edge, hsts_s=settings.hsts_s)
+    return with_cross_origin(app, origins) if origins else app
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Who may come in, and how many at once."""
+
+    keyring: Keyring
+    limiter: Limiter
+    lanes: Lanes
+
+
+async def _open_entrance(settings: GatewaySettings, stack: AsyncExitStack) -> Entrance:
+    keyring = open_keyring(settings)
+    counter: Counter = LocalCounter()
+    if settings.cache_url is not None and not isinstance(keyring, OpenKeyring):
+        counter = await stack.enter_async_context(SharedCounter(settings.cache_url.get_secret_value()))
+    places = {
+        Lane.SEARCH: settings.searches_in_flight,
+        Lane.QUESTION: settings.questions_in_flight,
+        Lane.UPLOAD: settings.uploads_in_flight,
+        Lane.OTHER: settings.others_in_flight,
+    }
+    limiter = Limiter(counter, settings.key_requests_per_s, settings.key_concurrent)
+    return Entrance(keyring, limiter, Lanes(places))
 
 
 async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
-    keyring = open_keyring(settings)
+    _make_room_for_threads(settings)
     objects = _open_data(settings.data_url)
     submission = CelerySubmission(settings.broker_url, settings.submit_deadline_s)
     stack.callback(submission.close)
@@ -95,7 +141,6 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
         "data": data_probe(objects),
     }
     return Gateway(
-        keyring=keyring,
         retriever=retriever,
         lookup=lookup,
         asking=Asking(retriever, generator),
@@ -108,6 +153,15 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
         image_limits=limits,
         upload_files=settings.upload_files,
     )
+
+
+def _make_room_for_threads(settings: GatewaySettings) -> None:
+    """Threads for what blocks: more than uploads can hold, so that a bulk load never keeps a query waiting.
+
+    Python's own number is the processors and four more, at most 32.
+    """
+    threads = ThreadPoolExecutor(settings.uploads_in_flight + _THREADS_BESIDE_UPLOADS, "blocking")
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 def _open_data(url: str) -> ObjectStore:

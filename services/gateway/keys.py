@@ -1,55 +1,65 @@
-"""API keys: a file of hashes, each naming a tenant. The keys themselves are nowhere."""
+"""Who a caller is: the key in its request, compared with those of a file that may change at any time."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import json
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
+from services.common.api_keys import ApiKey, Scope, hash_of, parse_keys
 from services.common.domain import DEFAULT_TENANT
-from services.common.errors import InvalidRequestError, UnauthenticatedError
+from services.common.errors import UnauthenticatedError
 from services.common.settings import SettingsError
-from services.common.tenant import check_tenant
 
 log = structlog.get_logger(__name__)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SCHEME = "bearer "
 
 
-class Keyring(Protocol):
-    """Tells whose data a caller may touch."""
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request.
 
-    def tenant_of(self, authorization: str | None) -> str:
-        """The tenant that an `Authorization` header stands for.
+    Attributes:
+        tenant: Whose data it may touch.
+        name: Of its key, for the audit log; empty on a gateway without keys.
+        scopes: What it may do.
+        id: Names its share of the limits; empty: no limits of its own.
+        requests_per_s: Its own rate; None: the default.
+        concurrent: Its own bound on requests at once; None: the default.
+    """
+
+    tenant: str
+    name: str = ""
+    scopes: frozenset[Scope] = frozenset(Scope)
+    id: str = ""
+    requests_per_s: float | None = None
+    concurrent: int | None = None
+
+
+class Keyring(Protocol):
+    """Tells who a caller is."""
+
+    def caller_of(self, authorization: str | None) -> Caller:
+        """The caller that an `Authorization` header stands for.
 
         Raises:
-            UnauthenticatedError: No key, or an unknown one.
+            UnauthenticatedError: No key, or one that is unknown or expired.
         """
 
 
 class OpenKeyring:
     """Without keys everyone is the default tenant; only a server on loopback may use it."""
 
-    def tenant_of(self, authorization: str | None) -> str:
-        """Always the default tenant."""
+    def caller_of(self, authorization: str | None) -> Caller:
+        """Always the default tenant, with every scope and no limits of its own."""
         del authorization
-        return DEFAULT_TENANT
-
-
-@dataclass(frozen=True)
-class KeyEntry:
-    """One key: the SHA-256 of its UTF-8 bytes, and its tenant."""
-
-    tenant: str
-    sha256: bytes
+        return Caller(DEFAULT_TENANT)
 
 
 class FileKeyring:
@@ -59,7 +69,7 @@ class FileKeyring:
     pen locks no one out.
 
     Args:
-        path: See `parse_keys` for the format.
+        path: See `services.common.api_keys.parse_keys` for the format.
 
     Raises:
         SettingsError: The file cannot be read now.
@@ -70,19 +80,21 @@ class FileKeyring:
         self._lock = threading.Lock()
         self._version = _version(path)
         try:
-            self._entries: Sequence[KeyEntry] = parse_keys(path.read_text(encoding="utf-8"))
+            self._keys: Sequence[ApiKey] = parse_keys(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SettingsError(f"IMAGERAG_GATEWAY_KEYS_PATH: {path} cannot be used: {error}") from None
 
-    def tenant_of(self, authorization: str | None) -> str:
-        """See `Keyring.tenant_of`."""
+    def caller_of(self, authorization: str | None) -> Caller:
+        """See `Keyring.caller_of`."""
         self._reload_if_changed()
         if authorization is None or not authorization.lower().startswith(_SCHEME):
             raise UnauthenticatedError("An API key is needed: send the header 'Authorization: Bearer <key>'.")
-        tenant = find_tenant(self._entries, authorization[len(_SCHEME) :].strip())
-        if tenant is None:
+        key = find_key(self._keys, authorization[len(_SCHEME) :].strip())
+        if key is None:
             raise UnauthenticatedError("This API key is not known here.")
-        return tenant
+        if key.expired(datetime.now(UTC)):
+            raise UnauthenticatedError("This API key has expired. Ask for a new one.")
+        return caller_with(key)
 
     def _reload_if_changed(self) -> None:
         version = _version(self._path)
@@ -91,63 +103,36 @@ class FileKeyring:
                 return
             self._version = version
             try:
-                self._entries = parse_keys(self._path.read_text(encoding="utf-8"))
+                self._keys = parse_keys(self._path.read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
                 log.error("keys_unreadable", path=str(self._path), detail=str(error))
                 return
-            log.info("keys_reloaded", path=str(self._path), keys=len(self._entries))
+            log.info("keys_reloaded", path=str(self._path), keys=len(self._keys))
 
 
-def find_tenant(entries: Sequence[KeyEntry], key: str) -> str | None:
-    """The tenant of `key`, or None.
+def find_key(keys: Sequence[ApiKey], presented: str) -> ApiKey | None:
+    """The entry of a presented key, or None.
 
     Every entry is compared, each in constant time: how long it takes says nothing about the keys.
     """
-    presented = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-    found: str | None = None
-    for entry in entries:
-        if hmac.compare_digest(entry.sha256, presented):
-            found = entry.tenant
+    digest = hash_of(presented)
+    found: ApiKey | None = None
+    for key in keys:
+        if hmac.compare_digest(key.sha256, digest):
+            found = key
     return found
 
 
-def parse_keys(text: str) -> list[KeyEntry]:
-    """Read a keys file: a JSON list, or one JSON object a line; `#` starts a comment line.
-
-    Each object is `{"tenant": "shop", "sha256": "<64 hex digits: SHA-256 of the key>"}`; further members (a
-    label, a date) are for people. A tenant may have several keys, so that one can be replaced by the next.
-
-    Raises:
-        ValueError: Names the entry and what is wrong with it; never the hash.
-    """
-    if text.lstrip().startswith("["):
-        numbered = list(enumerate(json.loads(text), start=1))
-    else:
-        lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1))
-        numbered = [(number, _read_line(number, line)) for number, line in lines if line and line[0] != "#"]
-    entries = [_entry(number, value) for number, value in numbered]
-    if not entries:
-        raise ValueError('it holds no key; write lines like {"tenant": "shop", "sha256": "..."}')
-    return entries
-
-
-def _read_line(number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:
-        raise ValueError(f"line {number} is not JSON") from None
-
-
-def _entry(number: int, value: Any) -> KeyEntry:
-    if not isinstance(value, dict):
-        raise ValueError(f"entry {number} is not an object with 'tenant' and 'sha256'")
-    digest = str(value.get("sha256", "")).lower()
-    if not _SHA256.fullmatch(digest):
-        raise ValueError(f"entry {number}: 'sha256' must be the 64 hex digits of the key's SHA-256")
-    try:
-        return KeyEntry(check_tenant(str(value.get("tenant", ""))), bytes.fromhex(digest))
-    except InvalidRequestError as error:
-        raise ValueError(f"entry {number}: {error.message}") from None
+def caller_with(key: ApiKey) -> Caller:
+    """The caller who holds `key`. Limits are counted under its hash: a name may be given twice."""
+    return Caller(
+        tenant=key.tenant,
+        name=key.name,
+        scopes=key.scopes,
+        id=key.sha256.hex()[:32],
+        requests_per_s=key.requests_per_s,
+        concurrent=key.concurrent,
+    )
 
 
 def _version(path: Path) -> tuple[int, int, int]:

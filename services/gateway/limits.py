@@ -10,11 +10,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common.errors import PayloadTooLargeError
-from services.gateway.problems import OUTCOME, Problem, problem_of
+from services.gateway.problems import Problem, problem_of
+from services.gateway.refusals import declared_bytes, refuse
 
 LEAST_BYTES_PER_S = 16 * 1024
 """A body that comes slower than this, after the grace time, is given up."""
-_LINGER_S = 2.0
 _TOO_SLOW = Problem(408, "request_timeout", "The body came too slowly. Send it again.", retryable=True)
 _MULTIPART = "multipart/form-data"
 _MULTIPART_OVERHEAD_BYTES = 64 * 1024
@@ -76,18 +76,16 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         limit = self._limits.of(scope["method"], scope["path"], headers.get("content-type", ""))
-        if _declared_bytes(headers) > limit:
-            scope[OUTCOME] = PayloadTooLargeError.code
-            await _refuse(too_large(limit), receive, send)
+        if declared_bytes(headers) > limit:
+            await refuse(too_large(limit), scope, receive, send)
             return
         body = _WatchedBody(receive, limit, self._limits.grace_s)
         started = _Started(send)
         try:
             await self._app(scope, body.receive, started.send)
         except BodyRefusedError as refusal:
-            scope[OUTCOME] = refusal.problem.code
             if not started.began:
-                await _refuse(refusal.problem, receive, send)
+                await refuse(refusal.problem, scope, receive, send)
 
 
 class _WatchedBody:
@@ -129,26 +127,3 @@ class _Started:
 def too_large(limit_bytes: int) -> Problem:
     """The problem of a body above `limit_bytes`."""
     return problem_of(PayloadTooLargeError(f"The body is larger than the {limit_bytes:,} bytes accepted here."))
-
-
-async def _refuse(problem: Problem, receive: Receive, send: Send) -> None:
-    """Answer and close. What the client still sends is read for a moment and thrown away.
-
-    A socket closed with unread bytes in it is reset, and the client would lose the answer.
-    """
-    response = problem.response()
-    response.headers["connection"] = "close"
-    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
-    await send({"type": "http.response.body", "body": response.body, "more_body": True})
-    try:
-        async with asyncio.timeout(_LINGER_S):
-            while (await receive()).get("more_body", False):
-                pass
-    except TimeoutError:
-        pass
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _declared_bytes(headers: Headers) -> int:
-    declared = headers.get("content-length", "")
-    return int(declared) if declared.isdecimal() else 0

@@ -10,18 +10,25 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from services.gateway.about import own_version
+from services.gateway.policy import Policy
 from services.gateway.schemas.about import ProblemModel
 from services.gateway.schemas.answers import AskRequest
 from services.gateway.schemas.items import ItemDraft
 from services.gateway.schemas.jobs import JobItem, JobRequest
 from services.gateway.schemas.search import SearchRequest
 
+SECURITY_SCHEME = "ApiKey"
 _REF = "#/components/schemas/{model}"
 _BODIES: tuple[type[BaseModel], ...] = (ItemDraft, SearchRequest, AskRequest, JobRequest, JobItem, ProblemModel)
 _PICTURE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, BMP or TIFF."}
-_PROBLEM = {
-    "description": "A problem; `code` says which.",
-    "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="ProblemModel")}}},
+_PROBLEM_BODY = {"application/problem+json": {"schema": {"$ref": _REF.format(model="ProblemModel")}}}
+_SECONDS = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+_PROBLEMS: dict[str, dict[str, Any]] = {
+    "401": {"description": "No key, or one that is unknown or expired."},
+    "403": {"description": "The key lacks the scope that this needs."},
+    "429": {"description": "The key sends too much.", "headers": _SECONDS},
+    "503": {"description": "Something does not answer, or all together send too much.", "headers": _SECONDS},
+    "default": {"description": "A problem; `code` says which."},
 }
 
 
@@ -75,16 +82,28 @@ def document(app: FastAPI) -> dict[str, Any]:
             schemas.setdefault(name, schema)
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        _name_problems(made)
+        _describe_doors(made)
         app.openapi_schema = made
     return app.openapi_schema
 
 
-def _name_problems(made: dict[str, Any]) -> None:
-    for path in made["paths"].values():
-        for operation in path.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = _PROBLEM
+def _describe_doors(made: dict[str, Any]) -> None:
+    policy = Policy()
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
+            rule = policy.find(method.upper(), path).rule
+            scope = None if rule is None else rule.scope
+            operation["security"] = [] if scope is None else [{SECURITY_SCHEME: []}]
+            if scope is not None:
+                operation["x-scope"] = scope.value
+            _describe_problems(operation["responses"], keyed=scope is not None)
+
+
+def _describe_problems(responses: dict[str, Any], *, keyed: bool) -> None:
+    responses.pop("422", None)
+    for status, described in _PROBLEMS.items():
+        if keyed or status == "default":
+            responses.setdefault(status, {**described, "content": _PROBLEM_BODY})
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:

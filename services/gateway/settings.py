@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.common.jobs.roots import parse_roots
 from services.common.settings import ServiceSettings
+from services.gateway.cross_origin import parse_origins
+from services.gateway.proxies import parse_networks
 
 MIB = 1024 * 1024
 
@@ -36,6 +38,29 @@ class GatewaySettings(ServiceSettings):
 
     keys_path: Path | None = None
     """File of API key hashes (see docs); without it the gateway answers on loopback only, as tenant `default`."""
+
+    key_requests_per_s: float = Field(default=50.0, gt=0, le=100_000)
+    """Requests a second of a key that names no rate of its own; ten seconds' worth may come at once."""
+    key_concurrent: int = Field(default=16, ge=1)
+    """Requests at once of a key that names no bound of its own, in each gateway process."""
+    cache_url: SecretStr | None = Field(default=None, validation_alias="CACHE_URL")
+    """Redis in which the gateways count requests together; unset: each process counts for itself."""
+
+    searches_in_flight: int = Field(default=32, ge=1)
+    """Searches that run at once; more are refused with 503 at once, so that those that run stay quick."""
+    questions_in_flight: int = Field(default=32, ge=1)
+    """Questions that are answered at once; more are refused with 503."""
+    uploads_in_flight: int = Field(default=8, ge=1)
+    """Uploads and jobs that are read at once; each may hold a picture in memory. More are refused with 503."""
+    others_in_flight: int = Field(default=128, ge=1)
+    """Other requests (items, pictures, jobs) that run at once; more are refused with 503."""
+
+    cors_origins: str = ""
+    """Origins whose pages may call this gateway from a browser, comma separated; `*` (with keys): any."""
+    trusted_proxies: str = ""
+    """Addresses or networks of proxies whose X-Forwarded-For is believed in the audit log, comma separated."""
+    hsts_s: int = Field(default=0, ge=0)
+    """Seconds for which browsers insist on https; set it only where every way to here is https. 0: not sent."""
 
     body_limit_bytes: int = Field(default=MIB, ge=1024)
     """Largest JSON body, except for lists of items to ingest."""
@@ -67,6 +92,18 @@ class GatewaySettings(ServiceSettings):
     @classmethod
     def _check_roots(cls, text: str) -> str:
         parse_roots(text)
+        return text
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, text: str) -> str:
+        parse_origins(text)
+        return text
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, text: str) -> str:
+        parse_networks(text)
         return text
 
     def roots(self) -> tuple[Path, ...]:

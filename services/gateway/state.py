@@ -14,9 +14,10 @@ from services.common.jobs.ledger import JobLedger
 from services.common.media.images import ImageLimits
 from services.gateway.about import About
 from services.gateway.asking import Asking
+from services.gateway.door import caller_of
 from services.gateway.health import Readiness
 from services.gateway.ingestion import Ingestion
-from services.gateway.keys import Keyring
+from services.gateway.openapi import SECURITY_SCHEME
 from services.gateway.page_files import PageFiles
 from services.gateway.pictures import Pictures
 
@@ -25,7 +26,6 @@ from services.gateway.pictures import Pictures
 class Gateway:
     """The use cases and clients, as `app` composed them."""
 
-    keyring: Keyring
     retriever: RetrieverClient
     lookup: RetrieverClient
     asking: Asking
@@ -39,7 +39,12 @@ class Gateway:
     upload_files: int
 
 
-_bearer = HTTPBearer(auto_error=False, description="An API key. Not needed on a gateway without keys.")
+# For the document alone: the door has looked at the key before any route runs.
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name=SECURITY_SCHEME,
+    description="An API key; `x-scope` of an operation is the scope it needs. A gateway without keys needs none.",
+)
 
 
 async def gateway_of(request: Request) -> Gateway:
@@ -48,15 +53,9 @@ async def gateway_of(request: Request) -> Gateway:
     return gateway
 
 
-async def tenant_of(
-    request: Request, gateway: Annotated[Gateway, Depends(gateway_of)], _key: Annotated[object, Depends(_bearer)]
-) -> str:
-    """The tenant of the caller's key.
-
-    Raises:
-        UnauthenticatedError: No key, or an unknown one.
-    """
-    return gateway.keyring.tenant_of(request.headers.get("authorization"))
+async def tenant_of(request: Request, _key: Annotated[object, Depends(_bearer)]) -> str:
+    """The tenant of the caller whom the door let in."""
+    return caller_of(request).tenant
 
 
 TheGateway = Annotated[Gateway, Depends(gateway_of)]

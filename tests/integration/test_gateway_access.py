@@ -12,7 +12,7 @@ import pytest
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway, stored_picture
 
 KEYS = {"shop": "key-of-shop", "rival": "key-of-rival"}
-OPEN_PATHS = ("/healthz", "/readyz", "/metrics", "/", "/docs", "/openapi.json", "/page/js/main.js")
+OPEN_PATHS = ("/healthz", "/readyz", "/", "/docs", "/openapi.json", "/page/js/main.js")
 KEYED_CALLS = (
     ("GET", "/v1/info"),
     ("GET", "/v1/jobs"),
@@ -24,6 +24,7 @@ KEYED_CALLS = (
     ("POST", "/v1/ask"),
     ("POST", "/v1/jobs"),
     ("PUT", "/v1/media"),
+    ("GET", "/metrics"),
 )
 
 
@@ -35,7 +36,7 @@ async def keyed(tmp_path: Path) -> AsyncIterator[RunningGateway]:
     ]
     keys = tmp_path / "keys"
     keys.write_text("\n".join(lines))
-    async with running_gateway(tmp_path / "data", keys_path=keys) as running:
+    async with running_gateway(tmp_path / "data", keys_path=keys, key_requests_per_s=10_000) as running:
         yield running
 
 
@@ -130,3 +131,11 @@ async def test_without_keys_a_strangers_page_changes_nothing(unkeyed: RunningGat
     assert forged.status_code == 403
     own = await unkeyed.client.post("/v1/items", json={"text": "x"}, headers={"origin": unkeyed.url})
     assert own.status_code == 202
+
+
+async def test_without_keys_a_named_origin_may(tmp_path: Path) -> None:
+    named = "http://localhost:5173"
+    async with running_gateway(tmp_path / "data", cors_origins=named) as gateway:
+        for origin, status in ((named, 202), ("http://localhost:5174", 403)):
+            answer = await gateway.client.post("/v1/items", json={"text": "x"}, headers={"origin": origin})
+            assert answer.status_code == status

@@ -125,7 +125,7 @@ async def test_the_document_describes_bodies_and_errors(gateway: RunningGateway)
 
 
 async def test_a_stop_under_load_loses_no_answer(tmp_path: Path) -> None:
-    async with running_gateway(tmp_path / "data") as gateway:
+    async with running_gateway(tmp_path / "data", searches_in_flight=50) as gateway:
         gateway.behaviour.hang_s = 0.2
         calls = [asyncio.create_task(gateway.client.post("/v1/search", json={"text": "x"})) for _ in range(50)]
         await asyncio.sleep(0.15)

@@ -58,6 +58,8 @@ class HttpServer:
             timeout_keep_alive=int(self._keep_alive_s),
             lifespan="on",
             server_header=False,
+            # uvicorn would believe X-Forwarded-For from loopback, and take more from the environment.
+            proxy_headers=False,
         )
         self._server = _QuietServer(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))

@@ -28,7 +28,7 @@ async def readyz(gateway: TheGateway, response: Response) -> Ready:
 
 @router.get("/metrics", response_class=Response)
 async def metrics() -> Response:
-    """Prometheus metrics."""
+    """Prometheus metrics, for keys with the scope `admin`; a scraper takes IMAGERAG_GATEWAY_METRICS_PORT."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -12,7 +12,9 @@ from services.common.errors import InvalidRequestError, NotFoundError, rebuild
 from services.common.index import ids
 from services.common.jobs.identity import key_of
 from services.common.jobs.records import JobSource, LineOutcome, Outcome
+from services.common.media.signatures import MIME
 from services.gateway.bodies import PICTURE_PART, read_pictured
+from services.gateway.door import leave_place
 from services.gateway.ingestion import named
 from services.gateway.openapi import pictured_body
 from services.gateway.pictures import check_size, digest_of
@@ -25,7 +27,13 @@ router = APIRouter(prefix="/v1/items", tags=["items"])
 _IMAGE_HEADERS = {"Cache-Control": "private, max-age=86400", "Vary": "Authorization"}
 
 
-@router.post("", status_code=202, response_model=AcceptedItem, openapi_extra=pictured_body(ItemDraft, "item"))
+@router.post(
+    "",
+    status_code=202,
+    response_model=AcceptedItem,
+    responses={201: {"model": AcceptedItem, "description": "Stored."}},
+    openapi_extra=pictured_body(ItemDraft, "item"),
+)
 async def post_item(
     request: Request,
     response: Response,
@@ -45,6 +53,7 @@ async def post_item(
         raise InvalidRequestError(f"Send a picture (part {PICTURE_PART!r}), a text, or a title.")
     line = named(line, 1)
     job = await gateway.ingestion.accept(tenant, [line], JobSource("upload"), queue="interactive")
+    leave_place(request)
     outcome = await gateway.ingestion.wait(job, wait_s) if wait_s else None
     return _accepted(ids.item_id(tenant, key_of(line, line.sha256)), job.id, outcome, response)
 
@@ -62,7 +71,14 @@ async def delete_item(item_id: str, gateway: TheGateway, tenant: Tenant) -> None
         raise _no_such_item()
 
 
-@router.get("/{item_id}/image", response_class=Response, responses={200: {"content": {"image/webp": {}}}})
+@router.get(
+    "/{item_id}/image",
+    response_class=Response,
+    responses={
+        200: {"content": {mime: {"schema": {"type": "string", "format": "binary"}} for mime in MIME.values()}},
+        304: {"description": "The picture is the one that If-None-Match names."},
+    },
+)
 async def get_image(
     item_id: str,
     request: Request,

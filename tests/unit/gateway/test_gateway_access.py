@@ -1,7 +1,7 @@
 import pytest
 
 from services.common.settings import SettingsError
-from services.gateway.access import is_loopback, open_keyring, refuse
+from services.gateway.access import is_loopback, open_keyring, reason_to_refuse
 from services.gateway.keys import OpenKeyring
 from services.gateway.settings import GatewaySettings
 
@@ -34,7 +34,7 @@ def test_without_keys_only_loopback_is_bound() -> None:
     ],
 )
 def test_own_pages_and_programs_pass(method: str, host: str, origin: str | None) -> None:
-    assert refuse(method, host, origin) is None
+    assert reason_to_refuse(method, host, origin) is None
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,10 @@ def test_own_pages_and_programs_pass(method: str, host: str, origin: str | None)
     ],
 )
 def test_strangers_are_refused(method: str, host: str | None, origin: str | None) -> None:
-    assert refuse(method, host, origin) is not None
+    assert reason_to_refuse(method, host, origin) is not None
+
+
+def test_without_keys_not_every_page_is_let_in() -> None:
+    with pytest.raises(SettingsError, match="CORS_ORIGINS"):
+        open_keyring(GatewaySettings(cors_origins="*"))
+    assert open_keyring(GatewaySettings(cors_origins="http://localhost:5173"))
