@@ -29,8 +29,18 @@ class WorkersSettings(ServiceSettings):
     """Qdrant's REST interface."""
     qdrant_api_key: SecretStr | None = Field(default=None, validation_alias="QDRANT_API_KEY")
     """Sent to Qdrant with every call."""
+    qdrant_ca_path: Path | None = Field(default=None, validation_alias="QDRANT_CA_PATH")
+    """Authority that Qdrant's certificate must come from, PEM, for an https address; unset: the public ones."""
     alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
     """Name that leads to the collection in use; the same as the retriever's."""
+    collection_shards: int | None = Field(default=None, ge=1, validation_alias="IMAGERAG_COLLECTION_SHARDS")
+    """Shards of a collection that is made: a multiple of Qdrant's nodes; unset: one for each node."""
+    collection_replicas: int | None = Field(default=None, ge=1, validation_alias="IMAGERAG_COLLECTION_REPLICAS")
+    """Copies of each shard, on different nodes; with 2 a node may be lost. Unset: one."""
+    collection_write_consistency: int | None = Field(
+        default=None, ge=1, validation_alias="IMAGERAG_COLLECTION_WRITE_CONSISTENCY"
+    )
+    """Copies that must have a write before it counts; unset: one, and writing goes on while a node is away."""
     data_url: str = Field(default="./imagerag-data", validation_alias="IMAGERAG_DATA_URL")
     """Where pictures and job ledgers are kept: a folder, `file://`, `s3://`."""
     encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")
@@ -80,6 +90,11 @@ class WorkersSettings(ServiceSettings):
     requeue_after_s: float = Field(default=30.0, gt=0)
     """Age at which lines that nobody works on are queued again; it doubles each time."""
 
+    heartbeat_path: Path | None = None
+    """File that a living worker or beat touches every 5 s, for `python -m workers health`; unset: none."""
+    heartbeat_limit_s: float = Field(default=60.0, ge=15)
+    """Age of the heartbeat above which the process counts as hanging."""
+
     @field_validator("source_roots", mode="before")
     @classmethod
     def _split_roots(cls, given: object) -> object:
@@ -93,6 +108,14 @@ class WorkersSettings(ServiceSettings):
         if unknown or not names:
             raise ValueError(f"write some of {', '.join(_QUEUES)}, separated by commas")
         return ",".join(names)
+
+    @field_validator("collection_write_consistency")
+    @classmethod
+    def _reachable_consistency(cls, given: int | None, info: object) -> int | None:
+        replicas = getattr(info, "data", {}).get("collection_replicas") or 1
+        if given is not None and given > replicas:
+            raise ValueError(f"must not be above IMAGERAG_COLLECTION_REPLICAS ({replicas})")
+        return given
 
     @field_validator("thumbnail_px")
     @classmethod

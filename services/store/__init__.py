@@ -12,7 +12,7 @@ What differs from the real server (checked against qdrant-client 1.20 and the se
   have no effect: a collection asked for with six shards is told as one with a single shard, and the log says so.
 * Snapshots have a format of their own (see `snapshots`), of a collection or of its shard 0, which is the same.
   Making one always waits, with `wait=false` too. They go with their collection when it is deleted. They are
-  restored by upload alone: fetching one from an address is off (403), and so are snapshots of all collections (501).
+  restored by upload alone: fetching one from an address is off (403); snapshots of all collections are not there.
 * Every vector is checked before the engine sees it, and a whole request before any of it is applied. NaN, infinite
   or overflowing numbers and duplicate sparse indices are refused with 400.
 * A write is applied before it is answered, with `wait=false` too; that one answers `acknowledged`, and its errors

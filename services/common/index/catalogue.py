@@ -10,6 +10,7 @@ from services.common.errors import FingerprintMismatchError
 from services.common.index.calls import store_call
 from services.common.index.connection import StoreExistsError, StoreNotFoundError
 from services.common.index.contract import EmbeddingContract
+from services.common.index.layout import ONE_NODE, Layout
 from services.common.index.schema import PAYLOAD_INDEXES, collection_arguments
 
 
@@ -32,7 +33,9 @@ async def resolve(client: AsyncQdrantClient, alias: str) -> Collection | None:
     return Collection(contract.collection_name(alias), contract) if contract else None
 
 
-async def ensure(client: AsyncQdrantClient, alias: str, contract: EmbeddingContract) -> Collection:
+async def ensure(
+    client: AsyncQdrantClient, alias: str, contract: EmbeddingContract, layout: Layout = ONE_NODE
+) -> Collection:
     """Make the contract's collection and the alias if they are not there; safe to call from many processes.
 
     Raises:
@@ -41,7 +44,7 @@ async def ensure(client: AsyncQdrantClient, alias: str, contract: EmbeddingContr
     current = await resolve(client, alias)
     if current is None:
         name = contract.collection_name(alias)
-        await _create(client, name, contract)
+        await _create(client, name, contract, layout)
         await _point_alias(client, name, alias)
         current = await resolve(client, alias)
     if current is None or current.contract != contract:
@@ -50,10 +53,10 @@ async def ensure(client: AsyncQdrantClient, alias: str, contract: EmbeddingContr
     return current
 
 
-async def _create(client: AsyncQdrantClient, name: str, contract: EmbeddingContract) -> None:
+async def _create(client: AsyncQdrantClient, name: str, contract: EmbeddingContract, layout: Layout) -> None:
     try:
         with store_call("create_collection", name):
-            await client.create_collection(name, **collection_arguments(contract))
+            await client.create_collection(name, **collection_arguments(contract, layout))
     except StoreExistsError:
         pass  # another worker was faster, or died before the rest: go on where it stopped
     for field, schema in PAYLOAD_INDEXES.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import structlog
-from qdrant_client import AsyncQdrantClient
+from qdrant_client import AsyncQdrantClient, QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -18,6 +20,7 @@ from services.common.errors import (
     InternalError,
     UnavailableError,
 )
+from services.common.index.transport import PersistentTransport, trusted
 
 log = structlog.get_logger(__name__)
 RETRY_AFTER_S = 2.0
@@ -33,7 +36,12 @@ class StoreExistsError(Exception):
 
 
 def connect(
-    url: str, *, api_key: str | None = None, timeout_s: int = 10, on_request: OnRequest | None = None
+    url: str,
+    *,
+    api_key: str | None = None,
+    timeout_s: int = 10,
+    ca_path: Path | None = None,
+    on_request: OnRequest | None = None,
 ) -> AsyncQdrantClient:
     """A client for the store at `url`; connects on first use. Close it with `await client.close()`.
 
@@ -41,19 +49,49 @@ def connect(
         url: Of Qdrant's REST interface.
         api_key: Sent with every call if given.
         timeout_s: Longest wait for an answer.
+        ca_path: Authority of an https address, PEM; None: the public ones.
         on_request: Sees each request before it is sent, and may add headers.
     """
-    return AsyncQdrantClient(
-        url=url,
-        # Without a port in the URL the client would take 6333 instead of the scheme's own.
-        port=httpx.URL(url).port,
-        api_key=api_key,
-        timeout=timeout_s,
-        check_compatibility=False,
-        # An environment proxy has no business between services of one cluster.
-        trust_env=False,
-        event_hooks={"request": [on_request] if on_request else []},
-    )
+    with _keys_without_tls():
+        return AsyncQdrantClient(
+            url=url,
+            port=_port(url),
+            api_key=api_key,
+            timeout=timeout_s,
+            check_compatibility=False,
+            transport=PersistentTransport(ca_path),
+            event_hooks={"request": [on_request] if on_request else []},
+        )
+
+
+def connect_blocking(
+    url: str, *, api_key: str | None = None, timeout_s: int = 10, ca_path: Path | None = None
+) -> QdrantClient:
+    """As `connect`, for a program that has no event loop."""
+    with _keys_without_tls():
+        return QdrantClient(
+            url=url,
+            port=_port(url),
+            api_key=api_key,
+            timeout=timeout_s,
+            check_compatibility=False,
+            verify=trusted(ca_path),
+            # An environment proxy has no business between services of one cluster.
+            trust_env=False,
+        )
+
+
+def _port(url: str) -> int | None:
+    # Without a port in the URL the client would take 6333 instead of the scheme's own.
+    return httpx.URL(url).port
+
+
+@contextmanager
+def _keys_without_tls() -> Iterator[None]:
+    """Whether a cluster's own network is encrypted is decided there; the client would warn at every start."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        yield
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from services.common.index.checks import check_vectors
 from services.common.index.connection import connect
 from services.common.index.contract import DEFAULT_ALIAS, EmbeddingContract
 from services.common.index.filters import field_path, parse_filter
+from services.common.index.layout import ONE_NODE, WRITE_ORDERING, Layout
 from services.common.index.payload import JOB_ID, LINE, to_item, to_point, to_sparse, tombstone
 from services.common.index.tenancy import scoped
 
@@ -78,17 +81,27 @@ class Index:
         api_key: Sent with every call if given.
         timeout_s: Longest wait for an answer.
         alias: Leads to the collection in use; two clusters on one Qdrant take two.
+        ca_path: Authority of an https address, PEM; None: the public ones.
+        layout: How a collection that is made here is spread over Qdrant's nodes.
     """
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, timeout_s: int = 10, alias: str = DEFAULT_ALIAS
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: int = 10,
+        alias: str = DEFAULT_ALIAS,
+        ca_path: Path | None = None,
+        layout: Layout = ONE_NODE,
     ) -> None:
-        self._url, self._api_key, self._timeout_s, self._alias = url, api_key, timeout_s, alias
+        self._alias, self._layout = alias, layout
+        self._open = partial(
+            connect, url, api_key=api_key, timeout_s=timeout_s, ca_path=ca_path, on_request=carry_context
+        )
 
     async def __aenter__(self) -> Self:
-        self._client: AsyncQdrantClient = connect(
-            self._url, api_key=self._api_key, timeout_s=self._timeout_s, on_request=carry_context
-        )
+        self._client: AsyncQdrantClient = self._open()
         return self
 
     async def __aexit__(
@@ -106,7 +119,7 @@ class Index:
         Raises:
             FingerprintMismatchError: Another contract is in use.
         """
-        return await catalogue.ensure(self._client, self._alias, contract)
+        return await catalogue.ensure(self._client, self._alias, contract, self._layout)
 
     async def upsert(self, collection: Collection, tenant: str, items: Sequence[IndexedItem]) -> dict[str, Stored]:
         """Write items unless something newer stands under their id; on return they survive a crash.
@@ -225,7 +238,9 @@ class Index:
         older = models.FieldCondition(key=schema.REVISION, range=models.Range(lt=revision))
         condition = scoped(tenant, models.Filter(must=[older]), with_tombstones=True)
         with store_call("upsert", collection.name, len(points)):
-            await self._client.upsert(collection.name, points, wait=True, update_filter=condition)
+            await self._client.upsert(
+                collection.name, points, wait=True, update_filter=condition, ordering=WRITE_ORDERING
+            )
 
     async def _scroll(
         self, collection: Collection, condition: models.Filter, limit: int, fields: bool | list[str]

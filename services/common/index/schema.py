@@ -8,6 +8,7 @@ from qdrant_client import models
 
 from services.common.domain import LegName
 from services.common.index.contract import EmbeddingContract
+from services.common.index.layout import ONE_NODE, Layout
 
 TENANT = "tenant"
 REVISION = "revision"
@@ -29,11 +30,14 @@ PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams]
 """Fields of ours that a filter may name, with their types. The user's own stand under `metadata`."""
 
 
-def collection_arguments(contract: EmbeddingContract) -> dict[str, Any]:
-    """Keyword arguments of `create_collection` for this contract."""
+def collection_arguments(contract: EmbeddingContract, layout: Layout = ONE_NODE) -> dict[str, Any]:
+    """Keyword arguments of `create_collection` for this contract, spread over the nodes like this."""
     dense = models.VectorParams(size=contract.dim, distance=models.Distance.COSINE)
     return {
         "vectors_config": {LegName.IMAGE.value: dense, LegName.TEXT.value: dense},
         "sparse_vectors_config": {LegName.BM25.value: models.SparseVectorParams(modifier=models.Modifier.IDF)},
         "metadata": contract.to_metadata(),
+        "shard_number": layout.shards,
+        "replication_factor": layout.replicas,
+        "write_consistency_factor": layout.write_consistency,
     }
