@@ -19,6 +19,7 @@ from services.common.media.images import ImageLimits
 from services.common.media.store import MediaStore
 from services.common.objects import open_objects
 from services.common.revision import RevisionClock
+from services.common.rpc.tls import client_tls
 from services.common.runtime import announce
 from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
@@ -43,7 +44,12 @@ _CHATTY = ("celery.worker.strategy", "celery.worker.request", "celery.app.trace"
 
 
 def create_app(settings: WorkersSettings) -> Celery:
-    """The application of workers and beat. Nothing is opened before a pool process has its first task."""
+    """The application of workers and beat. Nothing is opened before a pool process has its first task.
+
+    Raises:
+        SettingsError: The certificates cannot be used.
+    """
+    client_tls(settings)  # wrong certificates end the start and not the first task
     app = Celery(APP_NAME, set_as_current=False)
     app.conf.update(celery_settings(settings))
     publish = celery_publisher(app)
@@ -73,7 +79,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         index = await stack.enter_async_context(_index(settings))
         encoder = await stack.enter_async_context(
-            EncoderClient(settings.encoder_url, deadline_s=settings.encoder_deadline_s)
+            EncoderClient(settings.encoder_url, deadline_s=settings.encoder_deadline_s, tls=client_tls(settings))
         )
         redis = stack.enter_context(
             Redis.from_url(

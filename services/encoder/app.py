@@ -47,9 +47,8 @@ async def compose(settings: EncoderSettings) -> AsyncIterator[RpcServer]:
         stack.push_async_callback(batcher.stop)
         limits = EncoderLimits(settings.max_batch_items, settings.max_text_chars, settings.image_limits())
         service = EncoderService(served, batcher, Admission(settings.queue_limit_items), limits, decoders)
-        yield RpcServer(
-            settings.host,
-            settings.port,
+        yield RpcServer.configured(
+            settings,
             [_SERVICE],
             partial(encoder_pb2_grpc.add_EncoderServicer_to_server, EncoderServicer(service)),
         )

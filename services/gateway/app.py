@@ -20,6 +20,7 @@ from services.common.media.images import ImageLimits
 from services.common.media.store import MediaStore
 from services.common.objects import ObjectStore, open_objects
 from services.common.revision import RevisionClock
+from services.common.rpc.tls import client_tls
 from services.common.settings import SettingsError
 from services.common.web.server import HttpServer
 from services.gateway import openapi
@@ -122,16 +123,17 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
     submission = CelerySubmission(settings.broker_url, settings.submit_deadline_s)
     stack.callback(submission.close)
     gate = QueueGate(submission)
+    tls = client_tls(settings)
     retriever = await stack.enter_async_context(
-        RetrieverClient(settings.retriever_url, deadline_s=settings.search_deadline_s)
+        RetrieverClient(settings.retriever_url, deadline_s=settings.search_deadline_s, tls=tls)
     )
     lookup = await stack.enter_async_context(
-        RetrieverClient(settings.retriever_url, deadline_s=settings.lookup_deadline_s)
+        RetrieverClient(settings.retriever_url, deadline_s=settings.lookup_deadline_s, tls=tls)
     )
     generator = await stack.enter_async_context(
-        GeneratorClient(settings.generator_url, deadline_s=settings.answer_deadline_s)
+        GeneratorClient(settings.generator_url, deadline_s=settings.answer_deadline_s, tls=tls)
     )
-    encoder = await stack.enter_async_context(EncoderClient(settings.encoder_url))
+    encoder = await stack.enter_async_context(EncoderClient(settings.encoder_url, tls=tls))
     media_store, ledger = MediaStore(objects), JobLedger(objects, RevisionClock())
     limits = ImageLimits(max_bytes=settings.picture_limit_bytes)
     probes = {

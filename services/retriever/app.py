@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from imagerag.v1 import retriever_pb2, retriever_pb2_grpc
 
@@ -12,6 +13,7 @@ from services.common.clients.encoder import EncoderClient
 from services.common.index.index import Index
 from services.common.revision import RevisionClock
 from services.common.rpc.server import RpcServer
+from services.common.rpc.tls import client_tls
 from services.common.telemetry.tracing import untraced
 from services.retriever.cache import NoCache, RedisCache
 from services.retriever.probes import watch
@@ -38,7 +40,7 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
             )
         )
         encoder = await stack.enter_async_context(
-            EncoderClient(settings.encoder_url, deadline_s=settings.encoder_timeout_s)
+            EncoderClient(settings.encoder_url, deadline_s=settings.encoder_timeout_s, tls=client_tls(settings))
         )
         cache: Cache = NoCache()
         if settings.cache_url:
@@ -50,9 +52,8 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
             RevisionClock(),
             candidates=settings.candidates,
         )
-        server = RpcServer(
-            settings.host,
-            settings.port,
+        server = RpcServer.configured(
+            settings,
             [_SERVICE],
             lambda grpc_server: retriever_pb2_grpc.add_RetrieverServicer_to_server(
                 RetrieverServicer(service), grpc_server
@@ -71,7 +72,7 @@ async def _probe(server: RpcServer, index: Index, encoder: EncoderClient, settin
 
     with untraced():
         await watch(
-            {"store": index.resolve, "encoder": encoder.describe},
+            {"store": index.resolve, "encoder": partial(encoder.describe, deadline_s=settings.probe_interval_s)},
             report,
             interval_s=settings.probe_interval_s,
             timeout_s=settings.probe_interval_s,

@@ -109,17 +109,26 @@ async def test_a_deadline_is_kept() -> None:
     assert asyncio.get_running_loop().time() - started < 2
 
 
-async def test_unavailable_is_tried_again() -> None:
+async def test_a_service_that_lacks_something_is_not_asked_again() -> None:
     calls: list[int] = []
 
     async def behaviour() -> None:
         calls.append(1)
-        if len(calls) < 3:
-            raise UnavailableError("not now")
+        raise UnavailableError("not now")
 
     async with _serving(behaviour) as (client, _, _):
-        assert await client.delete_item("t", "x")
-    assert len(calls) == 3
+        with pytest.raises(UnavailableError, match="not now"):
+            await client.delete_item("t", "x")
+    assert len(calls) == 1, "tries at every level would multiply"
+
+
+async def test_a_garbled_message_is_the_callers_mistake() -> None:
+    async with _serving(_raises(ValueError())) as (_, _, address), grpc.aio.insecure_channel(address) as channel:
+        for garbled in (b"\xff" * 100, b"\x0a\x05ab", b"\x12\x02\xff\xfe"):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await channel.unary_unary(f"/{NAME}/DeleteItem")(garbled, timeout=5)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert caught.value.details() == f"The message is not a request of {NAME}/DeleteItem."
 
 
 async def test_nobody_there_is_unavailable_within_the_deadline() -> None:

@@ -29,6 +29,8 @@ class GeneratorDescription:
 class GeneratorClient(RpcClient):
     """Calls one generator, or every replica behind one name."""
 
+    health_name = generator_pb2.DESCRIPTOR.services_by_name["Generator"].full_name
+
     @property
     def _stub(self) -> generator_pb2_grpc.GeneratorAsyncStub:
         return generator_pb2_grpc.GeneratorStub(self.channel)

@@ -17,7 +17,10 @@ _NAME = "retriever"
 
 
 class RetrieverClient(RpcClient):
-    """Calls one retriever, or every replica behind one name."""
+    """Calls one retriever, or every replica behind one name.
+
+    Its health name is that of the process: without its store a retriever still says what is missing.
+    """
 
     @property
     def _stub(self) -> retriever_pb2_grpc.RetrieverAsyncStub:

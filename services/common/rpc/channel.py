@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
@@ -17,46 +17,63 @@ from services.common.telemetry.request_id import current_request_id
 
 R = TypeVar("R")
 
-_SERVICE_CONFIG = json.dumps(
-    {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                # UNAVAILABLE alone: the call did not reach a servicer, or the service says "not now".
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-    }
-)
+_KEEPALIVE_MS, _PING_TIMEOUT_MS = 5_000, 4_000
+"""A replica that hangs is given up 4 s later, on an idle connection 9 s later; its calls go to another one."""
+_RETRY_POLICY = {
+    # UNAVAILABLE alone: the connection broke. A service that itself says "not now" forbids the retry (pushback).
+    "maxAttempts": 4,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
 
 
-def open_channel(target: str) -> grpc.aio.Channel:
-    """A channel to `target` (`host:port` or a `dns:///` name); connects on first use.
+def open_channel(
+    target: str, *, health_name: str = "", credentials: grpc.ChannelCredentials | None = None
+) -> grpc.aio.Channel:
+    """A channel to every replica behind `target`, taken in turn; connects on first use.
 
     Open it after a fork and inside the event loop that uses it: gRPC channels survive neither change.
+
+    Args:
+        target: `host:port`, a `dns:///host:port` with many addresses, or `ipv4:address:port,address:port`.
+        health_name: Asked of each replica's health service; one that says no is passed over. Empty: none is asked.
+        credentials: For TLS; None: plain text.
     """
-    return grpc.aio.insecure_channel(
-        target,
-        options=[
-            ("grpc.service_config", _SERVICE_CONFIG),
-            ("grpc.enable_retries", 1),
-            ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
-            ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
-            ("grpc.keepalive_time_ms", 10_000),
-            ("grpc.keepalive_timeout_ms", 5_000),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
-            # An environment proxy has no business between services of one cluster.
-            ("grpc.enable_http_proxy", 0),
-        ],
-        interceptors=client_interceptors(),
-    )
+    options = _options(health_name)
+    interceptors = client_interceptors()
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options, interceptors=interceptors)
+    return grpc.aio.secure_channel(target, credentials, options=options, interceptors=interceptors)
+
+
+def _options(health_name: str) -> list[tuple[str, int | str]]:
+    return [
+        ("grpc.service_config", _service_config(health_name)),
+        ("grpc.enable_retries", 1),
+        ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
+        ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # gRPC's own pings, which measure bandwidth, hold the keepalive up: an unanswered one must count as well.
+        ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        # An environment proxy has no business between services of one cluster.
+        ("grpc.enable_http_proxy", 0),
+    ]
+
+
+def _service_config(health_name: str) -> str:
+    config: dict[str, Any] = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [{"name": [{}], "retryPolicy": _RETRY_POLICY}],
+    }
+    if health_name:
+        config["healthCheckConfig"] = {"serviceName": health_name}
+    return json.dumps(config)
 
 
 def call_metadata() -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ import grpc
 import structlog
 from opentelemetry.trace import Span
 
-from services.common.errors import ImageragError, InternalError
+from services.common.errors import ImageragError, InternalError, Kind
 from services.common.rpc.metadata import ERROR_CODE, REQUEST_ID, RETRY_AFTER, as_mapping
 from services.common.rpc.tracing import end_server_span, server_span
 from services.common.status import status_of
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
     Context = grpc.aio.ServicerContext[Any, Any]
     Handler = grpc.RpcMethodHandler[Any, Any]
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+"""This service has waited for what it needs; four callers' tries at each level would make sixteen of one call."""
 _UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
 
 
@@ -87,5 +89,7 @@ async def _abort(method: str, error: Exception, context: Context, outcome: Outco
     trailing: list[tuple[str, str]] = [(ERROR_CODE, shown.code)]
     if shown.retry_after_s is not None:
         trailing.append((RETRY_AFTER, f"{shown.retry_after_s:.3f}"))
+    if shown.kind is Kind.UNAVAILABLE:
+        trailing.append(_NO_RETRY)
     await context.abort(status_of(shown).grpc, shown.message, tuple(trailing))
     raise AssertionError("abort always raises")

@@ -1,0 +1,92 @@
+"""The bound on what a server carries out at once: more is refused at once, before its message is read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+
+from services.common.errors import ExhaustedError
+from services.common.rpc.metadata import ERROR_CODE, RETRY_AFTER
+from services.common.telemetry.metrics import observe_call
+
+if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+_UNCOUNTED = ("/grpc.health.", "/grpc.reflection.")
+_RETRY_AFTER_S = 1.0
+
+
+class CallLimit(grpc.aio.ServerInterceptor):
+    """Counts running calls. Health is not counted: every client of a full server watches it, one call each.
+
+    Args:
+        calls: Most calls at once.
+    """
+
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
+        self._running = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the handler, counted, or one that refuses."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(_UNCOUNTED):
+            return handler
+        if self._running >= self._calls:
+            return _refusal(method, streamed=handler.response_streaming)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
+            )
+        return handler
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    def _unary(self, behaviour: Any) -> Any:
+        async def call(request: Any, context: Context) -> Any:
+            with self._counted():
+                return await behaviour(request, context)
+
+        return call
+
+    def _stream(self, behaviour: Any) -> Any:
+        async def call(request: Any, context: Context) -> Any:
+            with self._counted():
+                async for message in behaviour(request, context):
+                    yield message
+
+        return call
+
+
+def _refusal(method: str, *, streamed: bool) -> Handler:
+    """A handler that takes a stream: gRPC then leaves the message unread."""
+
+    async def refuse(_unread: Any, context: Context) -> NoReturn:
+        error = ExhaustedError("More calls at once than this server takes.", retry_after_s=_RETRY_AFTER_S)
+        with observe_call("grpc", method) as outcome:
+            outcome.code = error.code
+            trailing = ((ERROR_CODE, error.code), (RETRY_AFTER, f"{_RETRY_AFTER_S:.3f}"))
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, error.message, trailing)
+        raise AssertionError("abort always raises")
+
+    if streamed:
+        return grpc.stream_stream_rpc_method_handler(refuse)
+    return grpc.stream_unary_rpc_method_handler(refuse)
