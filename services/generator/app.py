@@ -3,36 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 from imagerag.v1 import generator_pb2, generator_pb2_grpc
 
 from services.common.rpc.server import RpcServer
-from services.generator.backends.base import AnswerBackend
+from services.common.settings import SettingsError
 from services.generator.backends.extractive import ExtractiveBackend
+from services.generator.backends.openai.backend import OpenAIBackend
+from services.generator.backends.openai.endpoint import Deadlines, Endpoint, EndpointOptions, open_client
+from services.generator.backends.openai.retries import Retries
+from services.generator.backends.openai.slots import Slots
+from services.generator.prompting.prompt import Budget
 from services.generator.service import AnswerLimits, AnswerService
 from services.generator.servicer import GeneratorServicer
 from services.generator.settings import GeneratorSettings
 
 SERVICE_NAME = generator_pb2.DESCRIPTOR.services_by_name["Generator"].full_name
+_CHARS_PER_TOKEN = 6
+"""More than any language takes: the token limit ends a model's answer, not this one."""
 
 
 @asynccontextmanager
 async def compose(settings: GeneratorSettings) -> AsyncIterator[RpcServer]:
-    """Open the backend and serve it."""
-    limits = AnswerLimits(
-        question_chars=settings.question_limit_chars,
-        sources=settings.sources_limit,
-        answer_chars=settings.answer_limit_chars,
+    """Open the backend and serve it.
+
+    Raises:
+        SettingsError: The certificates for the endpoint cannot be read.
+    """
+    async with AsyncExitStack() as stack:
+        servicer = GeneratorServicer(await _service(settings, stack))
+
+        def register(server: grpc.aio.Server) -> None:
+            generator_pb2_grpc.add_GeneratorServicer_to_server(servicer, server)
+
+        yield RpcServer.configured(settings, [SERVICE_NAME], register)
+
+
+async def _service(settings: GeneratorSettings, stack: AsyncExitStack) -> AnswerService:
+    extractive = ExtractiveBackend(
+        cited_limit=settings.cited_limit, answer_limit_chars=settings.answer_limit_chars
     )
-    servicer = GeneratorServicer(AnswerService(_backend(settings), limits))
+    if settings.backend == "extractive":
+        return AnswerService(extractive, _limits(settings, settings.answer_limit_chars))
+    model = await _openai(settings, stack)
+    limits = _limits(settings, settings.openai_answer_tokens * _CHARS_PER_TOKEN)
+    return AnswerService(model, limits, stand_in=extractive if settings.fallback else None)
 
-    def register(server: grpc.aio.Server) -> None:
-        generator_pb2_grpc.add_GeneratorServicer_to_server(servicer, server)
 
-    yield RpcServer(settings.host, settings.port, [SERVICE_NAME], register)
+def _limits(settings: GeneratorSettings, answer_chars: int) -> AnswerLimits:
+    return AnswerLimits(
+        question_chars=settings.question_limit_chars, sources=settings.sources_limit, answer_chars=answer_chars
+    )
 
 
-def _backend(settings: GeneratorSettings) -> AnswerBackend:
-    return ExtractiveBackend(cited_limit=settings.cited_limit, answer_limit_chars=settings.answer_limit_chars)
+async def _openai(settings: GeneratorSettings, stack: AsyncExitStack) -> OpenAIBackend:
+    key = settings.openai_api_key.get_secret_value()
+    options = EndpointOptions(
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        api_key=key,
+        answer_tokens=settings.openai_answer_tokens,
+        tokens_field=settings.openai_answer_tokens_field,
+        temperature=settings.openai_temperature,
+        extra=settings.openai_extra(),
+        ca_path=settings.openai_ca_path,
+        proxy_url=settings.openai_proxy_url,
+    )
+    deadlines = Deadlines(
+        connect_s=settings.openai_connect_s,
+        first_token_s=settings.openai_first_token_s,
+        between_tokens_s=settings.openai_between_tokens_s,
+        total_s=settings.openai_total_s,
+    )
+    budget = Budget(
+        context=settings.openai_context_tokens,
+        answer=settings.openai_answer_tokens,
+        picture_side_px=settings.openai_picture_px,
+        pictures=settings.openai_max_pictures,
+    )
+    try:
+        client = await stack.enter_async_context(open_client(options, deadlines))
+    except OSError as error:
+        raise SettingsError(f"IMAGERAG_GENERATOR_OPENAI_CA_PATH: {error.strerror}") from None
+    slots = Slots(settings.openai_concurrent, settings.openai_slot_wait_s)
+    return OpenAIBackend(
+        Endpoint(client, options, deadlines, Retries(settings.openai_retries), slots), budget, key
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -25,11 +26,16 @@ class GeneratorServicer(generator_pb2_grpc.GeneratorServicer):
         self, request: generator_pb2.GenerateRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[generator_pb2.GenerateResponse]:
         """Stream the answer; the completion is the last message."""
-        async for event in self._service.answer(_question(request)):
-            if isinstance(event, Completion):
-                yield generator_pb2.GenerateResponse(completion=completion_to_proto(event))
-            else:
-                yield generator_pb2.GenerateResponse(text=event)
+        question = _question(request)
+        # Sent headers commit the call: a client that retries what is UNAVAILABLE would otherwise have a model
+        # that has just been tried, with all its own retries, tried four times over.
+        await context.send_initial_metadata(())
+        async with aclosing(self._service.answer(question)) as events:
+            async for event in events:
+                if isinstance(event, Completion):
+                    yield generator_pb2.GenerateResponse(completion=completion_to_proto(event))
+                else:
+                    yield generator_pb2.GenerateResponse(text=event)
 
     async def DescribeGenerator(  # noqa: N802 (the contract's name)
         self, request: generator_pb2.DescribeGeneratorRequest, context: grpc.aio.ServicerContext[Any, Any]

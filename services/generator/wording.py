@@ -30,6 +30,7 @@ class Wording:
         page: One page of a document.
         moment: One moment of a recording.
         nothing: No source is relevant.
+        unanswered: The writer holds that the sources do not answer the question.
         between: Stands between two sentences.
     """
 
@@ -45,6 +46,7 @@ class Wording:
     page: str
     moment: str
     nothing: str
+    unanswered: str
     between: str
 
 
@@ -61,6 +63,7 @@ _ENGLISH = Wording(
     page="Page {page} of '{name}'",
     moment="'{name}' at {time}",
     nothing="Nothing relevant was found for this question.",
+    unanswered="What was found does not answer this question.",
     between=" ",
 )
 _CHINESE = Wording(
@@ -76,6 +79,7 @@ _CHINESE = Wording(
     page="“{name}”第 {page} 页",
     moment="“{name}” {time} 处",
     nothing="没有找到与这个问题相关的内容。",
+    unanswered="找到的内容没有回答这个问题。",
     between="",
 )
 _WORDINGS = {Language.EN: _ENGLISH, Language.ZH: _CHINESE}

@@ -18,16 +18,27 @@ class Task:
         sources: The relevant ones only, best first, at least one.
         language: To answer in.
         asked_with_image: The question came with a picture; `question` may then be empty.
+        language_tag: What the caller asked for, BCP 47, unchecked; empty: the question's language.
     """
 
     question: str
     sources: tuple[Source, ...]
     language: Language
     asked_with_image: bool
+    language_tag: str = ""
+
+
+@dataclass(frozen=True)
+class Declined:
+    """The writer holds that the sources do not answer the question. Nothing follows."""
 
 
 class AnswerBackend(Protocol):
-    """Writes answers. Its citations are checked by the service, whatever it is."""
+    """Writes answers that may be shown as they are.
+
+    Every sentence of them cites a source, and none holds a link or markup: a backend that lets a model write sees
+    to that itself, for only it knows what the model was told. The service checks the citations once more.
+    """
 
     @property
     def model(self) -> str:
@@ -37,9 +48,11 @@ class AnswerBackend(Protocol):
     def reads_images(self) -> bool:
         """Whether it looks at `Source.image`."""
 
-    def write(self, task: Task) -> AsyncGenerator[str, None]:
-        """Yield the answer in pieces, in order, sources cited as `[number]`.
+    def write(self, task: Task) -> AsyncGenerator[str | Declined, None]:
+        """Yield the answer in pieces, in order, sources cited as `[number]`; nothing, if none could be grounded.
 
         Raises:
             UnavailableError: What it depends on does not answer.
+            DeadlineError: It does not answer in time.
+            ModelRefusedError: It does not accept the call; a person has to change a setting.
         """

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 from services.common.answer import Source
 from services.common.domain import Item
-from services.generator.backends.base import Task
+from services.generator.backends.base import Declined, Task
 from services.generator.selection import supporting
 from services.generator.sentences import best_quote, quotable_text
 from services.generator.wording import Wording, describe_item, item_name, wording
@@ -27,7 +27,7 @@ class ExtractiveBackend:
         self._cited_limit = cited_limit
         self._answer_limit_chars = answer_limit_chars
 
-    async def write(self, task: Task) -> AsyncGenerator[str, None]:
+    async def write(self, task: Task) -> AsyncGenerator[str | Declined, None]:
         """See `AnswerBackend.write`; one piece is one sentence."""
         for piece in self.compose(task):
             yield piece

@@ -1,0 +1,1 @@
+"""Answers by a language model behind any OpenAI-compatible endpoint."""
