@@ -11,6 +11,7 @@ from services.cli.commands.demo import demo_command
 from services.cli.commands.doctor import doctor_command
 from services.cli.commands.ingest import ingest_command
 from services.cli.commands.jobs import jobs_app
+from services.cli.commands.keys import keys_app
 from services.cli.commands.search import search_command
 from services.cli.commands.up import up_command
 from services.cli.errors import CliError
@@ -30,6 +31,7 @@ app.command("ingest")(ingest_command)
 app.command("search")(search_command)
 app.command("ask")(ask_command)
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(keys_app, name="keys")
 app.command("eval")(eval_command)
 app.command("doctor")(doctor_command)
 

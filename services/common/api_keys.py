@@ -84,7 +84,7 @@ def line_of(key: ApiKey) -> str:
         "scopes": [scope.value for scope in Scope if scope in key.scopes],
         "requests_per_s": key.requests_per_s,
         "concurrent": key.concurrent,
-        "expires": None if key.expires is None else key.expires.isoformat().replace("+00:00", "Z"),
+        "expires": None if key.expires is None else _shown_expiry(key.expires),
     }
     return json.dumps({name: value for name, value in members.items() if value is not None}, ensure_ascii=False)
 
@@ -128,6 +128,13 @@ def parse_expiry(text: str) -> datetime:
     except ValueError:
         raise ValueError("'expires' must be an ISO date such as 2027-01-31 or 2027-01-31T12:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _shown_expiry(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
+    if moment.time() == time.max:
+        return moment.date().isoformat()
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _read_line(number: int, line: str) -> Any:

@@ -13,6 +13,9 @@ RETRY_STATUSES = frozenset({429, 503})
 _FIXES = {
     "unauthenticated": "Give the key with --key or IMAGERAG_KEY.",
     "unavailable": "`imagerag doctor` says which part does not answer.",
+    "missing_scope": "Ask the operator for a key with this scope (`imagerag keys create --scope`).",
+    "rate_limited": "Wait a moment, or ask the operator for a higher rate.",
+    "overloaded": "Too much at once: try again in a moment.",
     "exhausted": "Too much at once: try again in a moment.",
     "deadline_exceeded": "Try again; `imagerag doctor` says which part is slow or away.",
     "internal": "The log of the gateway has the cause under the request id.",

@@ -24,7 +24,7 @@ def run(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedP
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = run("--help", folder=tmp_path)
     assert done.returncode == 0
-    for command in ("up", "demo", "ingest", "search", "ask", "jobs", "eval", "doctor"):
+    for command in ("up", "demo", "ingest", "search", "ask", "jobs", "keys", "eval", "doctor"):
         assert f" {command} " in done.stdout
 
 
