@@ -8,6 +8,7 @@ from typing import Any
 from kombu.utils.scheduling import priority_cycle
 
 from services.common.jobs.messages import QUEUE_INTERACTIVE, RECONCILE, client_settings
+from workers.heartbeat import EVERY_S
 from workers.settings import WorkersSettings
 
 _KILL_GRACE_S = 30.0
@@ -81,7 +82,8 @@ def _beat(settings: WorkersSettings) -> dict[str, Any]:
     return {
         # The plain scheduler keeps its state in memory; the default one writes a file where it is started.
         "beat_scheduler": "celery.beat:Scheduler",
-        "beat_max_loop_interval": max(1.0, settings.reconcile_interval_s),
+        # Each look is a sign of life, too.
+        "beat_max_loop_interval": EVERY_S,
         "beat_schedule": {
             "reconcile": {
                 "task": RECONCILE,
