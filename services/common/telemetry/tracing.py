@@ -37,8 +37,8 @@ def use_tracer(tracer: Tracer | None) -> None:
 
 
 def is_tracing() -> bool:
-    """Whether spans are made here and now."""
-    return _tracer is not None and not _left_out.get()
+    """Whether this process makes spans at all."""
+    return _tracer is not None
 
 
 @contextmanager
@@ -130,12 +130,12 @@ def headers_of(carried: Span | None = None) -> dict[str, str]:
 
 def current_traceparent() -> str:
     """The current span as a `traceparent` value, to be kept for a later link; empty outside a trace."""
-    return headers_of().get(_TRACEPARENT, "") if is_tracing() else ""
+    return "" if _left_out.get() else headers_of().get(_TRACEPARENT, "")
 
 
 def current_ids() -> tuple[str, str] | None:
     """Trace id and span id in hexadecimal, for log lines; None outside a recorded trace."""
-    if not is_tracing():
+    if _tracer is None:
         return None
     found = trace.get_current_span().get_span_context()
     # The id of a trace that is not recorded leads nowhere.

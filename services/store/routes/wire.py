@@ -14,6 +14,7 @@ from starlette.routing import Route
 from services.common.errors import ImageragError, InternalError, Kind, PayloadTooLargeError
 from services.common.telemetry.metrics import observe_call
 from services.common.telemetry.request_id import HEADER, bind_request_id
+from services.common.web.tracing import end_server_span, server_span
 from services.store.engine import EngineThread
 from services.store.routes.call import Call, Endpoint, FormatError
 from services.store.translate.limits import OutOfRangeError
@@ -69,10 +70,15 @@ def observed_route(method: str, path: str, carry_out: Callable[[Request], Awaita
 
     async def answer(request: Request) -> Response:
         bind_request_id(request.headers.get(HEADER))
-        with observe_call("rest", f"{method} {path}") as outcome:
+        name = f"{method} {path}"
+        with (
+            observe_call("rest", name) as outcome,
+            server_span(method, request.url.path, request.headers) as served,
+        ):
             response = await _guarded(method, path, carry_out(request))
             if response.status_code != 200:
                 outcome.code = str(response.status_code)
+            end_server_span(served, name, path, response.status_code, outcome.code)
             return response
 
     return Route(path, answer, methods=[method], name=f"{method} {path}")
