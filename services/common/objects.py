@@ -22,9 +22,9 @@ _S3_OPTIONS: dict[str, Any] = {
     # Other processes write here too: a listing that this one remembers would hide what they wrote.
     "use_listings_cache": False,
     "config_kwargs": {
-        "connect_timeout": 5,
-        "read_timeout": 20,
-        "retries": {"total_max_attempts": 3, "mode": "standard"},
+        "connect_timeout": 3,
+        "read_timeout": 8,
+        "retries": {"total_max_attempts": 2, "mode": "standard"},
     },
 }
 
@@ -64,7 +64,7 @@ def open_objects(url: str) -> ObjectStore:
     in_s3 = url.startswith(_S3_SCHEMES)
     filesystem, root = fsspec.core.url_to_fs(url, **(_S3_OPTIONS if in_s3 else {}))
     if in_s3:
-        # s3fs would repeat, five times, what botocore below it has tried three times: 11 s for one refused call.
+        # s3fs would repeat, five times, what botocore below it has tried again already: 11 s for one refused call.
         filesystem.retries = 1
     if isinstance(filesystem, LocalFileSystem):
         return LocalObjects(Path(root))
