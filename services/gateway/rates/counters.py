@@ -27,7 +27,7 @@ local empty_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
 local over = empty_at + asked - now - burst
 if over <= 0 then
   empty_at = empty_at + asked
-  redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', math.ceil((empty_at - now) / 1000) + 1)
+  redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', math.ceil((empty_at - now) / 1000) + 1000)
 end
 return {over, empty_at - now}
 """
