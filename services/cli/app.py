@@ -13,6 +13,7 @@ from services.cli.commands.ingest import ingest_command
 from services.cli.commands.jobs import jobs_app
 from services.cli.commands.keys import keys_app
 from services.cli.commands.search import search_command
+from services.cli.commands.snapshots import snapshots_app
 from services.cli.commands.up import up_command
 from services.cli.errors import CliError
 from services.cli.evaluation.command import eval_command
@@ -33,6 +34,7 @@ app.command("ask")(ask_command)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
 app.command("eval")(eval_command)
+app.add_typer(snapshots_app, name="snapshots")
 app.command("doctor")(doctor_command)
 
 
