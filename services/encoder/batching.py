@@ -21,7 +21,7 @@ from services.common.clients.encoder import Lane
 from services.common.domain import Vector
 from services.common.errors import ExhaustedError, ImageragError, InternalError
 from services.encoder.backends.backend import DeviceMemoryError
-from services.encoder.metrics import BATCH_ITEMS, CORE_SECONDS, QUEUE_SECONDS, SPLIT_BATCHES
+from services.encoder.metrics import BATCH_ITEMS, CORE_SECONDS, QUEUE_WAIT_SECONDS, SPLIT_BATCHES
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,7 @@ class Batcher:
             self._lanes[name] = deque(waiting for waiting in lane if id(waiting) not in chosen)
         now = time.perf_counter()
         for waiting in taken:
-            QUEUE_SECONDS.labels(waiting.lane.name.lower()).observe(now - waiting.since_s)
+            QUEUE_WAIT_SECONDS.labels(waiting.lane.name.lower()).observe(now - waiting.since_s)
         BATCH_ITEMS.labels(first.kind).observe(len(taken))
         return _Batch(first.kind, taken)
 

@@ -6,17 +6,20 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-QUEUE_SECONDS = Histogram(
-    "imagerag_encoder_queue_seconds", "Time from being ready to being computed.", ["lane"], buckets=_SECONDS
+QUEUE_WAIT_SECONDS = Histogram(
+    "imagerag_encoder_queue_wait_seconds",
+    "Time from being ready to being computed, in seconds.",
+    ["lane"],
+    buckets=_SECONDS,
 )
 BATCH_ITEMS = Histogram(
     "imagerag_encoder_batch_items", "Inputs computed at once.", ["kind"], buckets=(1, 2, 4, 8, 16, 32, 64, 128)
 )
 PRE_SECONDS = Histogram(
-    "imagerag_encoder_pre_seconds", "Time to check, decode and scale one picture.", buckets=_SECONDS
+    "imagerag_encoder_pre_seconds", "Time to check, decode and scale one picture, in seconds.", buckets=_SECONDS
 )
 CORE_SECONDS = Histogram(
-    "imagerag_encoder_core_seconds", "Time in the model, by batch.", ["kind"], buckets=_SECONDS
+    "imagerag_encoder_core_seconds", "Time in the model, by batch, in seconds.", ["kind"], buckets=_SECONDS
 )
 INSIDE_ITEMS = Gauge("imagerag_encoder_inside_items", "Inputs inside the service, waiting or running.")
 FAILED_ITEMS = Counter("imagerag_encoder_failed_items_total", "Inputs that failed alone.", ["code"])

@@ -16,6 +16,7 @@ from services.common.telemetry.metrics import CALL_SECONDS, CALLS
 from services.common.telemetry.request_id import HEADER, bind_request_id
 from services.common.web.tracing import end_server_span, server_span
 from services.gateway.door import RULE
+from services.gateway.metrics import count_rejection
 from services.gateway.policy import Rule
 from services.gateway.problems import OUTCOME, problem_of
 
@@ -109,4 +110,5 @@ def _observe(scope: Scope, status: int, seconds: float, served: Span) -> None:
     outcome = scope.get(OUTCOME, "ok" if status and status < 400 else f"http_{status}")
     CALLS.labels("http", method, outcome).inc()
     CALL_SECONDS.labels("http", method).observe(seconds)
+    count_rejection(outcome)
     end_server_span(served, method, route, status, outcome)

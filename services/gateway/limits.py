@@ -10,12 +10,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.common.errors import PayloadTooLargeError
+from services.gateway.metrics import TOO_SLOW
 from services.gateway.problems import Problem, problem_of
 from services.gateway.refusals import declared_bytes, refuse
 
 LEAST_BYTES_PER_S = 16 * 1024
 """A body that comes slower than this, after the grace time, is given up."""
-_TOO_SLOW = Problem(408, "request_timeout", "The body came too slowly. Send it again.", retryable=True)
+_TOO_SLOW = Problem(408, TOO_SLOW, "The body came too slowly. Send it again.", retryable=True)
 _MULTIPART = "multipart/form-data"
 _MULTIPART_OVERHEAD_BYTES = 64 * 1024
 

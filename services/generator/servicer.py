@@ -13,6 +13,7 @@ from services.common.answer import Completion
 from services.common.errors import UnimplementedError
 from services.common.rpc.answers import completion_to_proto, source_from_proto
 from services.common.tenant import check_tenant
+from services.generator.metrics import observed
 from services.generator.service import AnswerService, Question
 
 
@@ -30,7 +31,7 @@ class GeneratorServicer(generator_pb2_grpc.GeneratorServicer):
         # Sent headers commit the call: a client that retries what is UNAVAILABLE would otherwise have a model
         # that has just been tried, with all its own retries, tried four times over.
         await context.send_initial_metadata(())
-        async with aclosing(self._service.answer(question)) as events:
+        async with aclosing(self._service.answer(question)) as answer, aclosing(observed(answer)) as events:
             async for event in events:
                 if isinstance(event, Completion):
                     yield generator_pb2.GenerateResponse(completion=completion_to_proto(event))
