@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 import services.cli.settings as cli_settings
+from services.cli.snapshots.settings import SnapshotSettings
 from services.common.settings import variable_name
 from services.encoder.settings import EncoderSettings
 from services.gateway.settings import GatewaySettings
@@ -35,7 +36,7 @@ SETTINGS_OF_IMAGE: dict[str, tuple[type[BaseSettings], ...]] = {
     "imagerag-generator": (GeneratorSettings,),
     "imagerag-gateway": (GatewaySettings,),
     "imagerag-workers": (WorkersSettings,),
-    "imagerag-cli": _CLI_CLASSES,
+    "imagerag-cli": (*_CLI_CLASSES, SnapshotSettings),
 }
 _EVERY_CLASS = tuple({each for classes in SETTINGS_OF_IMAGE.values() for each in classes})
 
