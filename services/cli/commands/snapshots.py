@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -125,15 +126,12 @@ def _import_parts() -> tuple[type[Exception], ...]:
     Raises:
         CliError: They are not installed.
     """
-    try:
-        import fsspec  # noqa: F401
-        import qdrant_client  # noqa: F401
-    except ImportError:
+    if any(find_spec(package) is None for package in ("fsspec", "qdrant_client", "opencc", "mmh3")):
         raise CliError(
             "This installation lacks what `imagerag snapshots` needs.",
             "Install with `pip install 'imagerag[cli,operations]'`.",
             exit_code=EXIT_USAGE,
-        ) from None
+        )
     from services.common.errors import ImageragError
 
     return (ImageragError, OSError)

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import orjson
 import structlog
+from pydantic import TypeAdapter
 
 from services.common.errors import InvalidRequestError
 from services.store.description import Description
@@ -34,6 +35,8 @@ _HEADER, _SHARD, _END = "snapshot.json", "shard", "snapshot.end"
 _HEADER_LIMIT_BYTES = 16 << 20
 _MEMBER_LIMIT = 200_000
 """A shard has about thirty files a segment."""
+_DEPTH_LIMIT, _NAME_BYTES = 16, 200
+"""Of a name in the archive, and of each part of it."""
 _UNREADABLE = (tarfile.TarError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError)
 """What `tarfile` raises on a file that is none."""
 
@@ -57,6 +60,9 @@ class Header:
     description: Description
     engine: str = version("qdrant-edge-py")
     format: int = FORMAT
+
+
+_HEADERS = TypeAdapter(Header)
 
 
 class _Hashing:
@@ -122,10 +128,11 @@ def read_header(archive: Path) -> Header:
         content = opened.extractfile(member) if member is not None and member.name == _HEADER else None
         if member is None or content is None or member.size > _HEADER_LIMIT_BYTES:
             raise ValueError("no header")
-        fields = orjson.loads(content.read())
-        if fields["format"] != FORMAT:
-            raise InvalidRequestError(f"The snapshot has format {fields['format']!r}; this store reads {FORMAT}.")
-        return Header(**(fields | {"description": Description(**fields["description"])}))
+        header = _HEADERS.validate_json(content.read())
+        if header.format != FORMAT:
+            raise InvalidRequestError(f"The snapshot has format {header.format}; this store reads {FORMAT}.")
+        header.description.collection_spec()
+        return header
 
 
 def unpack_shard(archive: Path, folder: Path, limit_bytes: int) -> None:
@@ -187,10 +194,13 @@ def _fill(file: BinaryIO, source: BinaryIO, extents: Sequence[tuple[int, int]], 
 
 def _inner_parts(name: str) -> tuple[str, ...]:
     parts = PurePosixPath(name).parts
-    plain = all(part not in (".", "..", "/") and "\\" not in part and "\0" not in part for part in parts)
-    if len(parts) < 2 or parts[0] != _SHARD or not plain:
+    if len(parts) < 2 or len(parts) > _DEPTH_LIMIT or parts[0] != _SHARD or not all(map(_is_plain, parts)):
         raise InvalidRequestError(f"The snapshot holds {name[:200]!r}, which has no business there.")
     return parts[1:]
+
+
+def _is_plain(part: str) -> bool:
+    return part not in (".", "..", "/") and not set(part) & {"\\", "\0"} and len(os.fsencode(part)) <= _NAME_BYTES
 
 
 def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
