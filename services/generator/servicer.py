@@ -28,9 +28,6 @@ class GeneratorServicer(generator_pb2_grpc.GeneratorServicer):
     ) -> AsyncIterator[generator_pb2.GenerateResponse]:
         """Stream the answer; the completion is the last message."""
         question = _question(request)
-        # Sent headers commit the call: a client that retries what is UNAVAILABLE would otherwise have a model
-        # that has just been tried, with all its own retries, tried four times over.
-        await context.send_initial_metadata(())
         async with aclosing(self._service.answer(question)) as answer, aclosing(observed(answer)) as events:
             async for event in events:
                 if isinstance(event, Completion):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from imagerag.v1 import generator_pb2, generator_pb2_grpc, types_pb2
@@ -53,7 +54,7 @@ class GeneratorClient(RpcClient):
         language: str = "",
         asked_with_image: bool = False,
         deadline_s: float | None = None,
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion, None]:
         """Answer `question` from `sources`.
 
         Args:
@@ -79,8 +80,9 @@ class GeneratorClient(RpcClient):
             asked_with_image=asked_with_image,
         )
         call = self._stub.Generate(request, timeout=deadline_s or self._deadline_s, metadata=call_metadata())
-        async for message in stream("generator", call):
-            if message.WhichOneof("event") == "completion":
-                yield completion_from_proto(message.completion)
-            else:
-                yield message.text
+        async with aclosing(stream("generator", call)) as messages:
+            async for message in messages:
+                if message.WhichOneof("event") == "completion":
+                    yield completion_from_proto(message.completion)
+                else:
+                    yield message.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, TypeVar
 
 import grpc
@@ -98,13 +98,16 @@ async def unary(service: str, call: Awaitable[R]) -> R:
         raise to_domain_error(error, service) from None
 
 
-async def stream(service: str, call: AsyncIterable[R]) -> AsyncIterator[R]:
-    """Iterate a server stream; errors as in `unary`."""
+async def stream(service: str, call: grpc.aio.UnaryStreamCall[Any, R]) -> AsyncGenerator[R, None]:
+    """Iterate a server stream; errors as in `unary`. Closing the generator ends the call at the server too."""
     try:
         async for message in call:
             yield message
     except grpc.aio.AioRpcError as error:
         raise to_domain_error(error, service) from None
+    finally:
+        # Else it runs until the call object is collected, and a model writes on for nobody.
+        call.cancel()
 
 
 def to_domain_error(error: grpc.aio.AioRpcError, service: str) -> ImageragError:
