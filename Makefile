@@ -9,6 +9,13 @@ VENV_DEPLOY ?= .venv-deploy
 # the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# A pip.conf for building images: packages then come from an index of your own.
+PIP_CONF ?=
+, := ,
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+# make images IMAGES="gateway workers" builds some of them
+IMAGES ?= encoder encoder-cuda retriever generator gateway workers cli
 
 BIN = $(VENV)/bin
 INSTALL = TORCH_INDEX="$(TORCH_INDEX)" .ci/install "$(PYTHON)" "$(VENV)"
@@ -18,7 +25,7 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-deploy test-faults test-extras lint proto proto-check bench eval clean
+.PHONY: help demo test test-deploy test-docker test-faults test-extras images secrets lint proto proto-check bench eval clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +42,21 @@ test-faults: $(VENV)/.installed-dev  ## processes killed under load (minutes)
 # Its own environment (checkov pins much), and none of the fixtures of the other tests (--confcutdir).
 test-deploy: $(VENV_DEPLOY)/.installed  ## manifests, images and compose file, without a cluster or Docker
 	@PYTHONPATH=protos $(VENV_DEPLOY)/bin/python -m pytest --confcutdir=tests/deploy tests/deploy $(PYTEST_ARGS)
+
+test-docker: $(VENV)/.installed-dev  ## images built, the compose cluster, real servers; skips what has no Docker (minutes)
+	@$(BIN)/python -m pytest -s --real-servers tests/docker tests/integration $(PYTEST_ARGS)
+
+images:  ## container images of every deployable, tagged with the version (Docker)
+	@for target in $(IMAGES); do \
+		echo "imagerag-$$target:$(VERSION)"; \
+		DOCKER_BUILDKIT=1 docker build --file deploy/docker/Dockerfile --target $$target --tag imagerag-$$target:$(VERSION) \
+			--build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
+			$(if $(TORCH_INDEX),--build-arg TORCH_INDEX="$(TORCH_INDEX)") $(if $(PIP_CONF),--secret id=pip$(,)src=$(PIP_CONF)) . \
+			|| exit 1; \
+	done
+
+secrets:  ## passwords and a first API key for docker compose, in ./secrets
+	@deploy/docker/secrets.sh
 
 test-extras:  ## each extra alone in a fresh environment starts its service (minutes)
 	@.ci/check-machine "$(PYTHON)" 10
