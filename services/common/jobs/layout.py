@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass
 
 PART_LINES = 4096
+JOBS = "jobs"
+"""Holds a folder a tenant, and in it one a job."""
 OPEN = "open"
 ACCEPTED = "0"
 """Order of the outcomes that were known when the job was accepted: before every recorded one."""
@@ -70,7 +72,7 @@ class JobFolder:
     @property
     def root(self) -> str:
         """The folder itself."""
-        return f"jobs/{self.tenant}/{self.job_id}"
+        return f"{JOBS}/{self.tenant}/{self.job_id}"
 
     @property
     def header(self) -> str:
