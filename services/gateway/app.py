@@ -46,6 +46,7 @@ from services.gateway.rates.counters import Counter, LocalCounter, SharedCounter
 from services.gateway.rates.limiter import Limiter
 from services.gateway.routes import ask, health, items, jobs, media, page, search
 from services.gateway.settings import GatewaySettings
+from services.gateway.source_pictures import SourcePictures
 from services.gateway.state import Gateway
 from services.gateway.submission import CelerySubmission
 
@@ -136,6 +137,7 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
     encoder = await stack.enter_async_context(EncoderClient(settings.encoder_url, tls=tls))
     media_store, ledger = MediaStore(objects), JobLedger(objects, RevisionClock())
     limits = ImageLimits(max_bytes=settings.picture_limit_bytes)
+    pictures = Pictures(media_store, limits)
     probes = {
         "retriever": retriever_probe(lookup),
         "generator": generator_probe(generator),
@@ -145,10 +147,10 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
     return Gateway(
         retriever=retriever,
         lookup=lookup,
-        asking=Asking(retriever, generator),
+        asking=Asking(retriever, generator, SourcePictures(pictures, generator, settings.probe_deadline_s)),
         ingestion=Ingestion(ledger, media_store, submission, gate, limits, settings.roots()),
         ledger=ledger,
-        pictures=Pictures(media_store, limits),
+        pictures=pictures,
         readiness=Readiness(probes, settings.probe_deadline_s),
         about=About(encoder, generator, settings.probe_deadline_s),
         page=PageFiles(),
