@@ -8,11 +8,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 import structlog
 from celery import Celery, signals
+from prometheus_client import CollectorRegistry, ProcessCollector
 from redis import Redis
 
 from services.common.clients.encoder import EncoderClient
 from services.common.index.index import Index
 from services.common.index.layout import Layout
+from services.common.jobs.backlog import BacklogCount
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import APP_NAME
 from services.common.media.images import ImageLimits
@@ -23,12 +25,14 @@ from services.common.rpc.tls import client_tls
 from services.common.runtime import announce
 from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
-from workers import metrics
+from services.common.telemetry.metrics import BUILD_INFO, serve_metrics, set_build_info
+from workers.backlog import BacklogCollector, BacklogWatch
 from workers.ingest.batch import BatchService
 from workers.ingest.ingestor import Ingestor
 from workers.ingest.pictures import PictureIntake
 from workers.leases import Leases
 from workers.manifests import ManifestIntake
+from workers.metrics import serve_sum
 from workers.process import Process, Services
 from workers.publishing import Publish, celery_publisher
 from workers.queueing import celery_settings
@@ -69,6 +73,30 @@ async def check(app: Celery, settings: WorkersSettings) -> None:
         pass
 
 
+def measure_backlog(settings: WorkersSettings) -> None:
+    """Measure the backlog in the background and expose it; for the one beat process.
+
+    Raises:
+        SettingsError: The port is taken.
+    """
+    if settings.metrics_port is None:
+        return
+
+    def open_count() -> BacklogCount:
+        objects = open_objects(settings.data_url)
+        return BacklogCount(JobLedger(objects, RevisionClock()), objects)
+
+    watch = BacklogWatch(open_count, _redis(settings), settings.reconcile_interval_s)
+    registry = CollectorRegistry()
+    registry.register(BacklogCollector(watch.measured))
+    registry.register(BUILD_INFO)
+    ProcessCollector(registry=registry)
+    set_build_info("beat")
+    port = settings.metrics_port if settings.beat_metrics_port is None else settings.beat_metrics_port
+    log.info("metrics", service="beat", port=serve_metrics(settings.host, port, registry))
+    watch.start()
+
+
 @asynccontextmanager
 async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[Services]:
     """Open what one process needs, in order; close it in reverse."""
@@ -81,11 +109,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         encoder = await stack.enter_async_context(
             EncoderClient(settings.encoder_url, deadline_s=settings.encoder_deadline_s, tls=client_tls(settings))
         )
-        redis = stack.enter_context(
-            Redis.from_url(
-                settings.broker_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-            )
-        )
+        redis = stack.enter_context(_redis(settings))
         leases = Leases(redis, settings.lease_s)
         ingestor = Ingestor(encoder, index, intake, settings.chunk_items)
         yield Services(
@@ -100,6 +124,12 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
             ManifestIntake(ledger, leases, publish, settings.source_roots),
             Reconciler(ledger, index, leases, RequeueHints(redis), redis, publish, settings.requeue_after_s),
         )
+
+
+def _redis(settings: WorkersSettings) -> Redis:
+    return Redis.from_url(
+        settings.broker_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
+    )
 
 
 def _index(settings: WorkersSettings) -> Index:
@@ -129,7 +159,7 @@ def _connect_signals(process: Process, settings: WorkersSettings) -> None:
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(sender: object, **_: object) -> None:
         if settings.metrics_port is not None:
-            metrics.serve(settings.host, settings.metrics_port)
+            serve_sum(settings.host, settings.metrics_port)
         if settings.announce_path is not None:
             announce(settings.announce_path, str(sender))
         log.info("serving", service="workers", queues=settings.queues)

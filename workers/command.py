@@ -10,6 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING, NoReturn
 
 from services.common.settings import SettingsError, load_settings
+from services.common.telemetry.logs import configure_logs
 from workers.health import check_health
 from workers.heartbeat import Heartbeat
 from workers.settings import WorkersSettings
@@ -29,7 +30,7 @@ def main() -> NoReturn:
     if arguments.role == "health":
         sys.exit(check_health(settings))
     with tempfile.TemporaryDirectory(prefix="imagerag-metrics-") as folder:
-        if settings.metrics_port is not None:
+        if settings.metrics_port is not None and arguments.role == "worker":
             # prometheus_client decides at import whether its numbers are shared between processes.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         sys.exit(_run(arguments, settings))
@@ -48,20 +49,22 @@ def _run(arguments: argparse.Namespace, settings: WorkersSettings) -> int:
 
     try:
         app = create_app(settings)
+        if arguments.check:
+            asyncio.run(check(app, settings))
+            print("workers: ok")
+        elif arguments.role == "beat":
+            _beat(app, settings)
+        else:
+            _work(app, settings, with_beat=arguments.beat)
     except SettingsError as error:
         print(f"workers: wrong settings\n{error}", file=sys.stderr)
         return 2
-    if arguments.check:
-        asyncio.run(check(app, settings))
-        print("workers: ok")
-    elif arguments.role == "beat":
-        _beat(app, settings)
-    else:
-        _work(app, settings, with_beat=arguments.beat)
     return 0
 
 
 def _beat(app: Celery, settings: WorkersSettings) -> None:
+    from workers.app import measure_backlog
+
     scheduler = None
     if settings.heartbeat_path is not None:
         from workers.signs_of_life import watched_scheduler
@@ -69,6 +72,8 @@ def _beat(app: Celery, settings: WorkersSettings) -> None:
         heartbeat = Heartbeat(settings.heartbeat_path)
         scheduler = watched_scheduler(heartbeat)
         heartbeat.start()
+    configure_logs("workers", settings.log_level, settings.log_format)
+    measure_backlog(settings)
     app.Beat(loglevel=settings.log_level, quiet=True, scheduler=scheduler).run()
 
 

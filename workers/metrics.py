@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from services.common.jobs.records import LineOutcome, Outcome
+from services.common.telemetry.metrics import serve_metrics, set_build_info
+from services.common.telemetry.tracing import span
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 ITEMS = Counter("imagerag_worker_items_total", "Lines that came to an end, by outcome.", ["outcome"])
 RETRIES = Counter("imagerag_worker_retries_total", "Messages tried again, by the error's code.", ["code"])
 SPLITS = Counter("imagerag_worker_splits_total", "Batches split because a process was lost on them.")
@@ -13,17 +21,39 @@ TAKEN_BACK = Counter("imagerag_reconciler_taken_back_total", "Lines recorded as 
 BATCH_SECONDS = Histogram(
     "imagerag_worker_batch_seconds",
     "Time for one message, in seconds.",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+    buckets=_SECONDS,
 )
-QUEUE_LENGTH = Gauge("imagerag_queue_messages", "Messages waiting.", ["queue"], multiprocess_mode="mostrecent")
-OPEN_JOBS = Gauge("imagerag_open_jobs", "Jobs that are not closed.", multiprocess_mode="mostrecent")
-OLDEST_OPEN_S = Gauge(
-    "imagerag_oldest_open_job_seconds", "Age of the oldest open job.", multiprocess_mode="mostrecent"
+STAGE_SECONDS = Histogram(
+    "imagerag_worker_stage_seconds",
+    "Time of each stage of ingest for one group of items, in seconds: decode, encode, upsert.",
+    ["stage"],
+    buckets=_SECONDS,
 )
+FAILED_ITEMS = Counter("imagerag_worker_failed_items_total", "Lines given up, by the error's code.", ["code"])
 
 
-def serve(host: str, port: int) -> None:
-    """Expose the sum over all pool processes at `/metrics`, on a thread of its own."""
+def count_outcome(outcome: LineOutcome) -> None:
+    """Count a line that came to an end."""
+    ITEMS.labels(outcome.outcome.value).inc()
+    if outcome.outcome is Outcome.FAILED:
+        FAILED_ITEMS.labels(outcome.code).inc()
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Time the block as a stage, and show it in the trace."""
+    with STAGE_SECONDS.labels(name).time(), span(name):
+        yield
+
+
+def serve_sum(host: str, port: int) -> None:
+    """Expose the sum over all pool processes at `/metrics`, on a thread of its own.
+
+    Raises:
+        SettingsError: The port is taken.
+    """
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    start_http_server(port, addr=host, registry=registry)
+    ProcessCollector(registry=registry)
+    set_build_info("workers")
+    serve_metrics(host, port, registry)

@@ -85,6 +85,10 @@ class WorkersSettings(ServiceSettings):
     lease_s: float = Field(default=20.0, gt=0)
     """Time after which lines count as abandoned when their process stops renewing its lease."""
 
+    beat_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of the beat's own Prometheus endpoint, where it shares a machine with a worker; 0: a free one; unset: \
+the same as the worker's. Without IMAGERAG_WORKERS_METRICS_PORT there is none."""
+
     reconcile_interval_s: float = Field(default=15.0, gt=0)
     """Time between looks at the open jobs."""
     requeue_after_s: float = Field(default=30.0, gt=0)

@@ -164,4 +164,4 @@ class BatchService:
     def _record(self, job: Job, outcomes: Sequence[LineOutcome]) -> None:
         self._ledger.record(job, outcomes)
         for outcome in outcomes:
-            metrics.ITEMS.labels(outcome.outcome.value).inc()
+            metrics.count_outcome(outcome)

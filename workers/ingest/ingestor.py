@@ -18,6 +18,7 @@ from workers.ingest.pictures import Picture, PictureIntake
 from workers.ingest.ports import Encoder, ItemIndex
 from workers.ingest.target import Target, Targets
 from workers.ingest.vectors import Encoded, encode_images, encode_texts, lane_of
+from workers.metrics import stage
 
 log = structlog.get_logger(__name__)
 _CHUNKS_IN_FLIGHT = 2
@@ -110,21 +111,23 @@ class Ingestor:
 
     def _take(self, job: Job, chunk: Sequence[NumberedLine], report: Report) -> list[_Prepared]:
         prepared = []
-        for numbered in chunk:
-            try:
-                picture = self._intake.take(job.tenant, numbered.line)
-                item = build_item(job, numbered.line, picture.media if picture else None, datetime.now(UTC))
-                prepared.append(_Prepared(numbered, item, picture))
-            except ImageragError as error:
-                _note(report, numbered, error)
+        with stage("decode"):
+            for numbered in chunk:
+                try:
+                    picture = self._intake.take(job.tenant, numbered.line)
+                    item = build_item(job, numbered.line, picture.media if picture else None, datetime.now(UTC))
+                    prepared.append(_Prepared(numbered, item, picture))
+                except ImageragError as error:
+                    _note(report, numbered, error)
         return prepared
 
     async def _encode(
         self, job: Job, prepared: Sequence[_Prepared], target: Target, report: Report
     ) -> list[Ready]:
         try:
-            images = await self._encode_images(job, prepared, target)
-            texts = await self._encode_texts(job, prepared, target)
+            with stage("encode"):
+                images = await self._encode_images(job, prepared, target)
+                texts = await self._encode_texts(job, prepared, target)
         except ImageragError as error:
             if not is_passing(error):
                 raise
@@ -165,7 +168,8 @@ class Ingestor:
         if not ready:
             return
         try:
-            stored = await self._index.upsert(target.collection, job.tenant, [line.indexed for line in ready])
+            with stage("upsert"):
+                stored = await self._index.upsert(target.collection, job.tenant, [line.indexed for line in ready])
         except ImageragError as error:
             if is_passing(error) or isinstance(error, InternalError):
                 raise

@@ -57,19 +57,11 @@ class Reconciler:
             if held:
                 return
             jobs = [self._ledger.job(tenant, job_id) for tenant, job_id in self._ledger.open_jobs()]
-            self._observe(jobs)
             for job in jobs:
                 try:
                     await self._look_at(job)
                 except ImageragError as error:
                     log.warning("reconcile_postponed", job_id=job.id, code=error.code, detail=error.message)
-
-    def _observe(self, jobs: Sequence[Job]) -> None:
-        oldest = min((job.created_at.timestamp() for job in jobs), default=time.time())
-        metrics.OPEN_JOBS.set(len(jobs))
-        metrics.OLDEST_OPEN_S.set(max(0.0, time.time() - oldest))
-        for queue in ("interactive", "bulk"):
-            metrics.QUEUE_LENGTH.labels(queue).set(self._length(queue))
 
     async def _look_at(self, job: Job) -> None:
         batches = open_batches(job, self._ledger.outcomes(job))

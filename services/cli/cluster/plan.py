@@ -112,7 +112,9 @@ def _worker(site: Site) -> Part:
 
 
 def _beat(site: Site) -> Part:
-    return Part("beat", (*_module("workers"), "beat"), _shared(site), _shared_defaults(site))
+    # Worker and beat read the same variables; both cannot have one port.
+    defaults = {"IMAGERAG_WORKERS_BEAT_METRICS_PORT": "0", **_shared_defaults(site)}
+    return Part("beat", (*_module("workers"), "beat"), _shared(site), defaults)
 
 
 def _gateway(site: Site) -> Part:

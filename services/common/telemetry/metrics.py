@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from services.common.settings import SettingsError
 
 CALLS = Counter("imagerag_calls_total", "Calls answered, by outcome.", ["transport", "method", "outcome"])
 CALL_SECONDS = Histogram(
@@ -56,6 +58,17 @@ def observe_call(transport: str, method: str) -> Iterator[Outcome]:
         CALL_SECONDS.labels(transport, method).observe(time.perf_counter() - started)
 
 
-def serve_metrics(host: str, port: int) -> None:
-    """Expose `/metrics` on a thread of its own."""
-    start_http_server(port, addr=host)
+def serve_metrics(host: str, port: int, registry: CollectorRegistry = REGISTRY) -> int:
+    """Expose `/metrics` on a thread of its own.
+
+    Returns:
+        The port, for 0 the one that was free.
+
+    Raises:
+        SettingsError: The port is taken.
+    """
+    try:
+        server, _ = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        raise SettingsError(f"Metrics cannot be served on {host}:{port}: {error.strerror}") from None
+    return server.server_port
