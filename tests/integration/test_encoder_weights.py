@@ -135,7 +135,7 @@ def test_a_damaged_folder_is_noticed(fetch: Fetch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"IMAGERAG_ENCODER_MODEL": "starter"}, "write the hub id"),
+        ({"IMAGERAG_ENCODER_MODEL": "/tmp"}, "write the hub id"),
         ({"IMAGERAG_ENCODER_MODEL": "tests/absent"}, "is not on the hub"),
         ({"IMAGERAG_ENCODER_MODEL_REVISION": "f" * 40}, "has no commit"),
         ({"IMAGERAG_ENCODER_MODEL_REVISION": "main"}, "IMAGERAG_ENCODER_MODEL_REVISION"),
@@ -146,6 +146,12 @@ def test_what_must_be_changed_is_named(fetch: Fetch, tmp_path: Path, settings: d
     assert refused.returncode == 2, refused.stderr
     assert text in refused.stderr
     assert not (tmp_path / "clip").exists()
+
+
+def test_the_starter_needs_no_fetching(fetch: Fetch, hub: ModelHub, tmp_path: Path) -> None:
+    assert fetch(tmp_path / "clip", IMAGERAG_ENCODER_MODEL="starter").returncode == 0
+    assert not (tmp_path / "clip").exists()
+    assert hub.requests == []
 
 
 def test_a_hub_out_of_reach_is_worth_another_try(fetch: Fetch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from services.encoder.weights.folder import PinnedModel, WeightsFolder
 
 log = structlog.get_logger(__name__)
 _STARTER = "starter"
+"""Comes with its packages."""
 
 
 def main() -> NoReturn:
@@ -28,7 +29,10 @@ def main() -> NoReturn:
     try:
         settings = load_settings(EncoderSettings)
         configure_logs("weights", settings.log_level, settings.log_format)
-        fetch(pinned_model(settings), WeightsFolder(folder))
+        if settings.model == _STARTER:
+            log.info("nothing_to_fetch", model=settings.model)
+        else:
+            fetch(pinned_model(settings), WeightsFolder(folder))
     except SettingsError as error:
         print(f"weights: wrong settings\n{error}", file=sys.stderr)
         sys.exit(2)
@@ -44,10 +48,10 @@ def pinned_model(settings: EncoderSettings) -> PinnedModel:
     Raises:
         SettingsError: It is not one of the hub, or no revision is named.
     """
-    if settings.model == _STARTER or Path(settings.model).exists():
+    if Path(settings.model).exists():
         raise SettingsError(
-            f"IMAGERAG_ENCODER_MODEL={settings.model!r} needs no fetching: write the hub id of a CLIP model, "
-            "for example openai/clip-vit-base-patch32"
+            f"IMAGERAG_ENCODER_MODEL={settings.model!r} is a folder and needs no fetching: write the hub id of a CLIP "
+            "model, for example openai/clip-vit-base-patch32"
         )
     if settings.model_revision is None:
         raise SettingsError(
