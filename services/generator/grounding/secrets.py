@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from services.generator.grounding.segments import split_segments
 
 _CITATION = re.compile(r"\[[0-9, ]*\]")
-_MIN_INSTRUCTION_CHARS = 16
-"""A shorter sentence of the instructions may stand in an honest answer."""
+_MIN_INSTRUCTION_BYTES = 16
+"""A shorter sentence of the instructions may stand in an honest answer. A Chinese character counts three."""
 
 
 def squashed(text: str) -> str:
@@ -20,7 +20,7 @@ def squashed(text: str) -> str:
 def instruction_sentences(instructions: str) -> list[str]:
     """The sentences that a model would repeat if it were asked for its instructions."""
     sentences = split_segments(instructions)
-    return [sentence for sentence in sentences if len(squashed(sentence)) >= _MIN_INSTRUCTION_CHARS]
+    return [sentence for sentence in sentences if len(squashed(sentence).encode()) >= _MIN_INSTRUCTION_BYTES]
 
 
 class SecretGuard:
