@@ -31,7 +31,8 @@ for server in broker cache; do
   printf 'redis://:%s@%s:6379/0' "$password" "$server" | put "imagerag-$server" "${server^^}_URL"
 done
 random | put imagerag-qdrant QDRANT_API_KEY
-api_key="$(random)"
+# The prefix is what secret scanners look for.
+api_key="irk_$(random)"
 digest="$(printf '%s' "$api_key" | sha256sum | cut -d' ' -f1)"
 printf '{"name": "first", "tenant": "%s", "sha256": "%s", "scopes": ["read", "write", "admin"]}\n' "$tenant" "$digest" |
   put imagerag-keys keys.jsonl
