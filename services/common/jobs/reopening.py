@@ -13,8 +13,8 @@ from services.common.objects import ObjectStore
 def reopen(objects: ObjectStore, since: datetime) -> list[str]:
     """Let the reconciler verify, and complete, every job closed at or after `since`.
 
-    A job closed before was found in the store as a whole then, so a snapshot begun at `since` has all of it. May be
-    repeated; a crash leaves some jobs reopened and the others as they were.
+    A job closed before was found in the store as a whole then, so a snapshot begun at `since` has all of it. May
+    be repeated; a crash leaves some jobs reopened and the others as they were.
 
     Args:
         objects: Where the ledger is kept.
