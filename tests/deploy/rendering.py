@@ -46,7 +46,8 @@ def _kustomize(folder: Path) -> tuple[Manifest, ...]:
         [PROGRAMS / "kubectl", "kustomize", str(folder)], capture_output=True, text=True, timeout=60, check=False
     )
     # Warnings too: a deprecated field is one that stops working.
-    assert done.returncode == 0 and not done.stderr, f"kubectl kustomize {folder.name}: {done.stderr}"
+    problem = done.stderr or done.returncode
+    assert not problem, f"kubectl kustomize {folder.name}: {problem}"
     return tuple(each for each in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if each)
 
 

@@ -1,4 +1,4 @@
-"""Every object fits its schema: Kubernetes' own, strictly; and ours for the custom objects of KEDA and Prometheus."""
+"""Every object fits its schema: Kubernetes' own, strictly, and ours for those of KEDA and Prometheus."""
 
 from __future__ import annotations
 

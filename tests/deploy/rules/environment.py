@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -51,7 +54,8 @@ def variables(classes: tuple[type[BaseSettings], ...]) -> set[str]:
     return {variable_name(each, name) for each in classes for name in each.model_fields} | {SECRETS_DIR}
 
 
-def environment_of(rendered: Rendered, container: Container) -> dict[str, str]:
+@lru_cache(maxsize=1024)
+def environment_of(rendered: Rendered, container: Container) -> Mapping[str, str]:
     """The variables of a container; what comes from a Secret has the sample value of the expectations."""
     found: dict[str, str] = {}
     for source in container.body.get("envFrom", []):
@@ -60,7 +64,7 @@ def environment_of(rendered: Rendered, container: Container) -> dict[str, str]:
         value = _one_value(rendered, variable)
         if value is not None:
             found[variable["name"]] = _expand(value, found)
-    return found
+    return MappingProxyType(found)
 
 
 def _from_whole(rendered: Rendered, source: Manifest) -> dict[str, str]:
@@ -74,7 +78,7 @@ def _from_whole(rendered: Rendered, source: Manifest) -> dict[str, str]:
 
 
 def _one_value(rendered: Rendered, variable: Manifest) -> str | None:
-    source = variable.get("valueFrom", {})
+    source: Manifest = variable.get("valueFrom", {})
     if "secretKeyRef" in source:
         wanted = source["secretKeyRef"]
         return required_secrets().get(wanted["name"], {}).get(wanted["key"])
@@ -107,7 +111,8 @@ def secret_files(rendered: Rendered, workload: Workload, container: Container) -
 def _files_of(secret: Manifest | None) -> dict[str, str]:
     if secret is None:
         return {}
-    values = required_secrets().get(secret.get("secretName", secret.get("name", "")), {})
+    name = str(secret.get("secretName", secret.get("name", "")))
+    values = required_secrets().get(name, {})
     items = secret.get("items") or [{"key": key, "path": key} for key in values]
     return {item["path"]: values.get(item["key"], "") for item in items}
 
@@ -149,10 +154,11 @@ def settings_of(rendered: Rendered, workload: Workload, container: Container) ->
     return _construct(rendered, workload, container, classes[0])[0] if classes else None
 
 
+@lru_cache(maxsize=1024)
 def _construct(
     rendered: Rendered, workload: Workload, container: Container, cls: type[BaseSettings]
 ) -> tuple[BaseSettings | None, str]:
-    given = secret_files(rendered, workload, container) | environment_of(rendered, container)
+    given = secret_files(rendered, workload, container) | dict(environment_of(rendered, container))
     with patch.dict(os.environ, given, clear=True):
         try:
             return cls(), ""
@@ -173,7 +179,7 @@ def programs(rendered: Rendered) -> list[tuple[Workload, Container]]:
 
 
 def addresses_lead_to_services(rendered: Rendered) -> Findings:
-    """Each `..._url` setting leads to a Service and port of the rendering, or out of the cluster; never to loopback."""
+    """Each `..._url` setting leads to a Service and port of the rendering or out of the cluster."""
     for workload, container in programs(rendered):
         settings = settings_of(rendered, workload, container)
         fields = {} if settings is None or workload.kind == "Job" else settings.model_dump()

@@ -18,6 +18,6 @@ def required_secrets() -> dict[str, dict[str, str]]:
 
 @lru_cache
 def foreign_variables(image: str) -> frozenset[str]:
-    """Variables that a container may get though no settings class of ours reads them; by the start of its image."""
+    """Variables that a container may get though no settings class of ours reads them, by its image."""
     table = yaml.safe_load((_FOLDER / "foreign_variables.yaml").read_text(encoding="utf-8"))
     return frozenset(name for start, names in table.items() if image.startswith(start) for name in names)

@@ -62,7 +62,7 @@ def pause_s(container: Container) -> float:
 
 
 def answers_are_not_cut(rendered: Rendered) -> Findings:
-    """The gateway's drain is as long as its longest answer, the encoder's as long as a worker waits for a batch."""
+    """The gateway drains as long as its longest answer takes, the encoder as long as a worker waits."""
     found = {type(settings).__name__: settings for _, settings in _all_settings(rendered)}
     waits = (
         ("GatewaySettings", "GatewaySettings", "answer_deadline_s"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -24,7 +25,7 @@ class Finding:
 Findings = Iterator[Finding]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Container:
     """One container of a pod template."""
 
@@ -66,7 +67,7 @@ class Container:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workload:
     """An object that makes pods."""
 
@@ -105,7 +106,7 @@ class Workload:
     def replicas(self) -> int:
         return int(self.spec.get("replicas", 1))
 
-    @property
+    @cached_property
     def containers(self) -> list[Container]:
         """All of them, those that start first included."""
         first = [
@@ -128,9 +129,12 @@ class Workload:
         return {int(port["containerPort"]) for each in self.lasting_containers for port in each.ports}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendered:
-    """Everything that one overlay, or one combination of components, makes."""
+    """Everything that one overlay, or one combination of components, makes.
+
+    It and its parts are equal to themselves alone, so that what rules find out about them can be remembered.
+    """
 
     name: str
     objects: tuple[Manifest, ...]
@@ -141,7 +145,7 @@ class Rendered:
     def find(self, kind: str, name: str) -> Manifest | None:
         return next((body for body in self.of_kind(kind) if body["metadata"]["name"] == name), None)
 
-    @property
+    @cached_property
     def workloads(self) -> list[Workload]:
         found = [(body, pod_template(body)) for body in self.objects]
         return [Workload(body, template) for body, template in found if template is not None]
@@ -173,7 +177,7 @@ def subject_of(body: Manifest) -> str:
 
 
 def selects(selector: Manifest | None, labels: dict[str, str]) -> bool:
-    """Whether a label selector (`matchLabels` and `matchExpressions`) takes these labels; an empty one takes all."""
+    """Whether a label selector takes these labels; an empty one takes all."""
     selector = selector or {}
     if any(labels.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
         return False

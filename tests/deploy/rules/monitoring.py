@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from tests.deploy.rules.environment import settings_of
-from tests.deploy.rules.manifests import Finding, Findings, Manifest, Rendered, selects, subject_of
+from tests.deploy.rules.manifests import Finding, Findings, Manifest, Rendered, Workload, selects, subject_of
 from tests.deploy.rules.references import Reference, known_keys
 
 _QUEUES = ("interactive", "bulk")
@@ -23,7 +23,9 @@ def monitors_lead_to_ports(rendered: Rendered) -> Findings:
         for endpoint in endpoints:
             for name, ports in named.items():
                 if endpoint.get("port") not in ports:
-                    yield Finding(subject_of(monitor), f"scrapes port {endpoint.get('port')!r} of {name}, it has {ports}")
+                    yield Finding(
+                        subject_of(monitor), f"scrapes port {endpoint.get('port')!r} of {name}, it has {ports}"
+                    )
 
 
 def _pod_ports(rendered: Rendered, selector: Manifest) -> dict[str, list[str]]:
@@ -87,21 +89,23 @@ def _wrong_address(rendered: Rendered, scaled: Manifest, address: str) -> Findin
 
 def _wrong_queue(rendered: Rendered, scaled: Manifest, queue: str) -> Findings:
     workload = rendered.workload(scaled["spec"]["scaleTargetRef"]["name"])
-    taken: set[str] = set()
-    for container in workload.lasting_containers if workload else []:
-        taken |= set(str(getattr(settings_of(rendered, workload, container), "queues", "")).split(","))
+    taken = _queues_of(rendered, workload) if workload else set()
     if queue not in taken:
         yield Finding(subject_of(scaled), f"goes by queue {queue}, its workers take from {sorted(taken)}")
 
 
+def _queues_of(rendered: Rendered, workload: Workload) -> set[str]:
+    """The queues that these pods take from; beat takes from none."""
+    taken: set[str] = set()
+    for container in workload.lasting_containers:
+        if container.arguments[-1:] != ["beat"]:
+            taken |= set(str(getattr(settings_of(rendered, workload, container), "queues", "")).split(","))
+    return taken - {""}
+
+
 def queues_have_workers(rendered: Rendered) -> Findings:
     """Some worker takes from each queue."""
-    taken: set[str] = set()
-    for workload in rendered.long_running:
-        for container in workload.lasting_containers:
-            if container.image == "imagerag-workers" and container.arguments[-1:] != ["beat"]:
-                settings = settings_of(rendered, workload, container)
-                taken |= set(str(getattr(settings, "queues", "")).split(","))
+    taken = {queue for workload in rendered.long_running for queue in _queues_of(rendered, workload)}
     for queue in _QUEUES:
         if queue not in taken:
             yield Finding("workers", f"nobody takes from queue {queue}")

@@ -32,11 +32,11 @@ class Peer:
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
-    namespace_labels: dict[str, str] | None = None
-    """None: the namespace of the rendering."""
+    namespace_labels: dict[str, str] = field(default_factory=dict)
     address: str = _POD_ADDRESS
     is_pod: bool = True
     inside: bool = False
+    """In the namespace of the rendering, where policies decide."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,10 @@ def _holds(condition: str, rendered: Rendered) -> bool:
 
 def peers_of(rendered: Rendered) -> dict[str, Peer]:
     """The pods of the rendering and the parties outside that the matrix names."""
-    peers = {each.name: Peer(each.name, each.labels, inside=True) for each in rendered.workloads}
+    here = {"kubernetes.io/metadata.name": "imagerag"}
+    for namespace in rendered.of_kind("Namespace"):
+        here |= namespace["metadata"].get("labels", {})
+    peers = {each.name: Peer(each.name, each.labels, here, inside=True) for each in rendered.workloads}
     for name, body in _matrix()["outside"].items():
         if "address" in body:
             peers[name] = Peer(name, address=body["address"], is_pod=False)
@@ -93,36 +96,70 @@ def peers_of(rendered: Rendered) -> dict[str, Peer]:
     return peers
 
 
+class Doors:
+    """Which policies select which pods: found once for a rendering."""
+
+    def __init__(self, rendered: Rendered) -> None:
+        self.peers = peers_of(rendered)
+        self._targets = {workload.name: workload for workload in rendered.workloads}
+        self._policies = {
+            (workload.name, direction): _policies(rendered, workload.labels, direction)
+            for workload in rendered.workloads
+            for direction in ("Ingress", "Egress")
+        }
+
+    def closed(self, name: str, direction: str) -> bool:
+        """Whether any policy selects these pods for this direction."""
+        return bool(self._policies[name, direction])
+
+    def sides(self, edge: Edge) -> Iterator[tuple[str, bool]]:
+        """The sides that policies here decide on, and whether each lets the edge through."""
+        source, target = self.peers[edge.source], self.peers[edge.target]
+        if source.inside and self.closed(source.name, "Egress"):
+            yield "egress", self._open(source, target, edge, "Egress")
+        if target.inside and self.closed(target.name, "Ingress"):
+            yield "ingress", self._open(target, source, edge, "Ingress")
+
+    def _open(self, pod: Peer, other: Peer, edge: Edge, direction: str) -> bool:
+        rules_name, peers_name = ("egress", "to") if direction == "Egress" else ("ingress", "from")
+        for policy in self._policies[pod.name, direction]:
+            for rule in policy["spec"].get(rules_name) or []:
+                named = rule.get(peers_name)
+                is_peer = not named or any(_is_peer(each, other) for each in named)
+                if is_peer and _has_port(rule, edge, self._targets.get(edge.target)):
+                    return True
+        return False
+
+
 def everything_is_closed_first(rendered: Rendered) -> Findings:
     """A policy selects each pod, in both directions."""
+    doors = Doors(rendered)
     for workload in rendered.workloads:
         for direction in ("Ingress", "Egress"):
-            if not _policies(rendered, workload.labels, direction):
+            if not doors.closed(workload.name, direction):
                 yield Finding(workload.subject, f"no policy closes its {direction.lower()}")
 
 
 def needed_connections_are_open(rendered: Rendered) -> Findings:
     """Each edge of the matrix is open from both sides."""
-    peers = peers_of(rendered)
+    doors = Doors(rendered)
     for edge in sorted(needed_edges(rendered), key=str):
-        for side, is_open in _sides(rendered, edge, peers):
+        for side, is_open in doors.sides(edge):
             if not is_open:
                 yield Finding("NetworkPolicies", f"{edge} is needed and closed by the {side} side")
 
 
 def other_connections_are_closed(rendered: Rendered) -> Findings:
-    """Nothing but the matrix is open, not even from one side."""
-    peers, needed = peers_of(rendered), needed_edges(rendered)
+    """Nothing but the matrix is open, not even from one side. (What no policy closes has its own rule.)"""
+    doors, needed = Doors(rendered), needed_edges(rendered)
     ports = {(edge.port, edge.protocol) for edge in needed} | set(_ODD_PORTS)
     ports |= {(number, "TCP") for workload in rendered.workloads for number in workload.ports}
     ports |= set(_named_ports(rendered))
-    for source, target in product(peers.values(), peers.values()):
-        if not (source.inside or target.inside):
-            continue
+    for source, target in product(doors.peers, doors.peers):
         for port, protocol in sorted(ports):
-            edge = Edge(source.name, target.name, port, protocol)
+            edge = Edge(source, target, port, protocol)
             if edge not in needed:
-                for side, is_open in _sides(rendered, edge, peers):
+                for side, is_open in doors.sides(edge):
                     if is_open:
                         yield Finding("NetworkPolicies", f"{edge} is not needed and open on the {side} side")
 
@@ -134,26 +171,6 @@ def _named_ports(rendered: Rendered) -> Iterator[tuple[int, str]]:
             for port in rule.get("ports", []):
                 if isinstance(port.get("port"), int):
                     yield port["port"], port.get("protocol", "TCP")
-
-
-def _sides(rendered: Rendered, edge: Edge, peers: dict[str, Peer]) -> Iterator[tuple[str, bool]]:
-    source, target = peers[edge.source], peers[edge.target]
-    if source.inside:
-        yield "egress", _lets_through(rendered, source, target, edge, "Egress")
-    if target.inside:
-        yield "ingress", _lets_through(rendered, target, source, edge, "Ingress")
-
-
-def _lets_through(rendered: Rendered, pod: Peer, other: Peer, edge: Edge, direction: str) -> bool:
-    policies = _policies(rendered, pod.labels, direction)
-    field_name, peers_name = ("egress", "to") if direction == "Egress" else ("ingress", "from")
-    target = next((each for each in rendered.workloads if each.name == edge.target), None)
-    for policy in policies:
-        for rule in policy["spec"].get(field_name) or []:
-            named = rule.get(peers_name)
-            if (not named or any(_is_peer(each, other) for each in named)) and _has_port(rule, edge, target):
-                return True
-    return not policies
 
 
 def _policies(rendered: Rendered, labels: dict[str, str], direction: str) -> list[Manifest]:
@@ -175,10 +192,9 @@ def _is_peer(named: Manifest, peer: Peer) -> bool:
     if not peer.is_pod:
         return False
     if "namespaceSelector" in named:
-        # The namespace of the rendering has no labels here that a selector should go by, but an empty one takes it.
-        if not selects(named["namespaceSelector"], peer.namespace_labels or {}):
+        if not selects(named["namespaceSelector"], peer.namespace_labels):
             return False
-    elif peer.namespace_labels is not None:
+    elif not peer.inside:
         return False
     return selects(named.get("podSelector"), peer.labels)
 
@@ -198,9 +214,9 @@ def _has_port(rule: Manifest, edge: Edge, target: Workload | None) -> bool:
 def _is_port(port: Manifest, edge: Edge, target: Workload | None) -> bool:
     if port.get("protocol", "TCP") != edge.protocol:
         return False
-    first = port.get("port")
+    first: int | str | None = port.get("port")
     if first is None:
         return True
     if isinstance(first, str):
         return target is not None and target.port_number(first) == edge.port
-    return bool(first <= edge.port <= port.get("endPort", first))
+    return first <= edge.port <= int(port.get("endPort", first))

@@ -75,7 +75,9 @@ def _of_volume(volume: Manifest) -> Iterator[Reference]:
             if field in source:
                 body = source[field]
                 keys = tuple(item["key"] for item in body.get("items", []))
-                yield Reference(kind, body.get(name, body.get("name", "")), keys, bool(body.get("optional", False)))
+                yield Reference(
+                    kind, body.get(name, body.get("name", "")), keys, bool(body.get("optional", False))
+                )
     if "persistentVolumeClaim" in volume:
         yield Reference("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
 

@@ -41,7 +41,9 @@ def scratch_space_is_bounded(rendered: Rendered) -> Findings:
 def gpu_rollouts_need_no_spare(rendered: Rendered) -> Findings:
     """A rollout must not wait for a GPU that nobody has: maxSurge 0, at least one may be unavailable."""
     for workload in rendered.workloads:
-        gpus = [each.body.get("resources", {}).get("limits", {}).get("nvidia.com/gpu") for each in workload.containers]
+        gpus = [
+            each.body.get("resources", {}).get("limits", {}).get("nvidia.com/gpu") for each in workload.containers
+        ]
         if workload.kind != "Deployment" or not any(gpus):
             continue
         strategy = workload.spec.get("strategy", {})

@@ -31,9 +31,7 @@ def scalers_of(rendered: Rendered) -> list[Scaler]:
     for body in rendered.of_kind("HorizontalPodAutoscaler"):
         spec = body["spec"]
         target = spec["scaleTargetRef"]
-        found.append(
-            Scaler(body, target["kind"], target["name"], spec.get("minReplicas", 1), spec["maxReplicas"])
-        )
+        found.append(Scaler(body, target["kind"], target["name"], spec.get("minReplicas", 1), spec["maxReplicas"]))
     for body in rendered.of_kind("ScaledObject"):
         spec = {**_KEDA_DEFAULTS, **body["spec"]}
         target = spec["scaleTargetRef"]
@@ -59,7 +57,7 @@ def most_replicas(rendered: Rendered, workload: Workload) -> int:
 
 
 def scalers_have_targets(rendered: Rendered) -> Findings:
-    """The target exists, the range is not empty, nobody else scales it, and its manifest leaves the number alone."""
+    """The target exists and leaves its number of replicas alone, the range is not empty, nobody else scales it."""
     scalers = scalers_of(rendered)
     for scaler in scalers:
         target = rendered.find(scaler.target_kind, scaler.target)
@@ -95,9 +93,13 @@ def cooldowns_outlast_tasks(rendered: Rendered) -> Findings:
             continue
         spec = {**_KEDA_DEFAULTS, **scaler.body["spec"]}
         behavior = spec.get("advanced", {}).get("horizontalPodAutoscalerConfig", {}).get("behavior", {})
-        window_s = (behavior or spec.get("behavior", {})).get("scaleDown", {}).get("stabilizationWindowSeconds", 300)
+        window_s = (
+            (behavior or spec.get("behavior", {})).get("scaleDown", {}).get("stabilizationWindowSeconds", 300)
+        )
         if scaler.body["kind"] == "ScaledObject" and spec["cooldownPeriod"] < limit_s:
-            yield Finding(scaler.subject, f"cools down in {spec['cooldownPeriod']} s, a task takes up to {limit_s:g} s")
+            yield Finding(
+                scaler.subject, f"cools down in {spec['cooldownPeriod']} s, a task takes up to {limit_s:g} s"
+            )
         if window_s < limit_s:
             yield Finding(scaler.subject, f"scales down after {window_s} s, a task takes up to {limit_s:g} s")
 

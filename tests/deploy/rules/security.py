@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-from tests.deploy.rules.manifests import Container, Finding, Findings, Manifest, Rendered, Workload, strings_in, subject_of
+from tests.deploy.rules.manifests import (
+    Container,
+    Finding,
+    Findings,
+    Manifest,
+    Rendered,
+    Workload,
+    strings_in,
+    subject_of,
+)
 
 _VOLUME_TYPES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
@@ -14,6 +23,7 @@ _SECRET_NAMES = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|PRIVATE_KEY|A
 _SECRET_TEXTS = (
     re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$\()[^/\s@]+@"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    re.compile(r'\brequirepass\s+"?(?!%s)[^\s"]'),
     re.compile(r"\b(AKIA|ghp_|hf_|sk-)[A-Za-z0-9_-]{16,}"),
 )
 THROWAWAY_LABEL = "imagerag.dev/throwaway"
@@ -91,7 +101,9 @@ def no_account_tokens(rendered: Rendered) -> Findings:
     """Nothing here speaks to the Kubernetes API: no pod gets a token for it."""
     for workload in rendered.workloads:
         account = rendered.find("ServiceAccount", workload.pod.get("serviceAccountName", "default")) or {}
-        mounted = workload.pod.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
+        mounted = workload.pod.get(
+            "automountServiceAccountToken", account.get("automountServiceAccountToken", True)
+        )
         if mounted:
             yield Finding(workload.subject, "gets a token for the Kubernetes API")
 
@@ -112,7 +124,9 @@ def no_literal_secrets(rendered: Rendered) -> Findings:
         thrown_away = THROWAWAY_LABEL in body["metadata"].get("labels", {})
         if body["kind"] == "Secret" and (body.get("data") or body.get("stringData")) and not thrown_away:
             yield Finding(subject_of(body), "holds a value")
-        if body["kind"] != "Secret" and any(each.search(text) for text in strings_in(body) for each in _SECRET_TEXTS):
+        if body["kind"] != "Secret" and any(
+            each.search(text) for text in strings_in(body) for each in _SECRET_TEXTS
+        ):
             yield Finding(subject_of(body), "holds what looks like a secret")
     for container in rendered.containers:
         for variable in container.body.get("env", []):

@@ -36,7 +36,9 @@ def _wrong_ports(service: Manifest, target: Workload) -> Findings:
     for port in service["spec"].get("ports", []):
         wanted = port.get("targetPort", port["port"])
         if wanted not in named:
-            yield Finding(subject_of(service), f"targets port {wanted!r}, {target.subject} names {sorted(map(str, named))}")
+            yield Finding(
+                subject_of(service), f"targets port {wanted!r}, {target.subject} names {sorted(map(str, named))}"
+            )
 
 
 def service_targets(rendered: Rendered, service: Manifest) -> list[Workload]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
+
 import yaml
 
 from tests.deploy.rules.environment import environment_of, programs, settings_of
@@ -29,7 +32,7 @@ def shards_have_replicas(rendered: Rendered) -> Findings:
             yield Finding(qdrant.subject, f"QDRANT_NODES is {nodes}, there are {qdrant.replicas}")
 
 
-def _wrong_replication(container: Container, values: dict[str, str], nodes: int) -> Findings:
+def _wrong_replication(container: Container, values: Mapping[str, str], nodes: int) -> Findings:
     shards, replicas, written = (
         int(values.get(f"IMAGERAG_COLLECTION_{name}", 1)) for name in ("SHARDS", "REPLICAS", "WRITE_CONSISTENCY")
     )
@@ -90,7 +93,9 @@ def the_cache_forgets_first(rendered: Rendered) -> Findings:
         return
     options = _valkey_options(rendered, cache)
     if not options.get("maxmemory-policy", "noeviction").startswith("allkeys-"):
-        yield Finding(cache.subject, f"maxmemory-policy is {options.get('maxmemory-policy')}: a full cache refuses")
+        yield Finding(
+            cache.subject, f"maxmemory-policy is {options.get('maxmemory-policy')}: a full cache refuses"
+        )
     yield from _too_little_memory(cache, options, times=1)
 
 
@@ -113,14 +118,14 @@ def _valkey_options(rendered: Rendered, workload: Workload) -> dict[str, str]:
             if name and not name.startswith("#"):
                 options[name] = value.strip().strip('"')
     arguments = [each for container in workload.lasting_containers for each in container.arguments]
-    for name, value in zip(arguments, arguments[1:], strict=False):
+    for name, value in pairwise(arguments):
         if name.startswith("--"):
             options[name.removeprefix("--")] = value
     return options
 
 
 def pictures_are_shared(rendered: Rendered) -> Findings:
-    """A folder of pictures is one claim for all who use it, and one that several nodes may write (dev: one node)."""
+    """A folder of pictures is one claim for all, which several nodes may write (in dev there is one node)."""
     claims: dict[str, str] = {}
     for workload, container in programs(rendered):
         url = str(getattr(settings_of(rendered, workload, container), "data_url", ""))

@@ -1,0 +1,24 @@
+"""What was checked, in a few lines at the end of the run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.deploy.mutations import MUTATIONS
+from tests.deploy.rendering import EVERYTHING, render
+from tests.deploy.rules.catalogue import RULES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A table of the renderings and their objects; the rules and mutations that each went through."""
+    if not any("test_k8s_rules" in report.nodeid for report in terminalreporter.getreports("passed")):
+        return
+    terminalreporter.section("manifests")
+    for parts in EVERYTHING:
+        rendered = render(parts)
+        terminalreporter.line(
+            f"{len(rendered.objects):4d} objects, {len(rendered.workloads):3d} workloads  {rendered.name}"
+        )
+    terminalreporter.line(
+        f"{len(RULES)} rules on each of {len(EVERYTHING)}; {len(MUTATIONS)} broken copies, each seen"
+    )
