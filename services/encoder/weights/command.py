@@ -50,8 +50,8 @@ def pinned_model(settings: EncoderSettings) -> PinnedModel:
     """
     if Path(settings.model).exists():
         raise SettingsError(
-            f"IMAGERAG_ENCODER_MODEL={settings.model!r} is a folder and needs no fetching: write the hub id of a CLIP "
-            "model, for example openai/clip-vit-base-patch32"
+            f"IMAGERAG_ENCODER_MODEL={settings.model!r} is a folder and needs no fetching: write the hub id of a "
+            "CLIP model, for example openai/clip-vit-base-patch32"
         )
     if settings.model_revision is None:
         raise SettingsError(
