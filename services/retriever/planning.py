@@ -15,6 +15,8 @@ TEXT_GROUP_WEIGHT = 0.5
 """`text`, `semantic` and `bm25` share it: each of them with the weight of `image` would bury every item without
 text (recall@10 0.000 against 0.464 for the image leg alone on such items, measured). With k = 1 and a weight of 1,
 Chinese queries keep .84 of the picture leg's recall on items without text, with 0.5 .90; see `fusion`."""
+MAX_QUERY_CHARS = 16_384
+"""More than a model reads; cutting megabytes into words would hold up every other search."""
 NO_FLOOR = -1.0
 """The lowest cosine: every candidate votes."""
 
@@ -84,6 +86,8 @@ def _floor(direction: Direction) -> float:
 def _check(query: SearchQuery) -> None:
     if not query.text.strip() and not query.image:
         raise InvalidRequestError("The query is empty: give text, a picture, or both.")
+    if len(query.text) > MAX_QUERY_CHARS:
+        raise InvalidRequestError(f"The text has {len(query.text)} characters; at most {MAX_QUERY_CHARS}.")
     if not 1 <= query.limit <= MAX_LIMIT:
         raise InvalidRequestError(f"limit is {query.limit}; it must be from 1 to {MAX_LIMIT}.")
     if query.rrf_k is not None and not 0 <= query.rrf_k <= 10_000:

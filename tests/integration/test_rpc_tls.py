@@ -33,8 +33,9 @@ class _Servicer(generator_pb2_grpc.GeneratorServicer):
     async def DescribeGenerator(self, request: Any, context: Any) -> Any:  # noqa: N802
         return generator_pb2.DescribeGeneratorResponse(model="one")
 
-    async def Generate(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Generate(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         raise NotImplementedError
+        yield
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,18 @@ async def test_certificates_are_replaced_while_both_run(
 
 
 async def test_health_on_a_port_of_its_own_needs_no_certificate(tmp_path: Path, ours: Authority) -> None:
-    async with _serving(ours.issue(tmp_path / "server"), health_port=0) as serving:
-        async with grpc.aio.insecure_channel(serving.server.health_address) as channel:
-            answer = await health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(service=LIVENESS), timeout=5
+    async with (
+        _serving(ours.issue(tmp_path / "server"), health_port=0) as serving,
+        grpc.aio.insecure_channel(serving.server.health_address) as channel,
+    ):
+        asked = health_pb2.HealthCheckRequest(service=LIVENESS)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await generator_pb2_grpc.GeneratorStub(channel).DescribeGenerator(
+                generator_pb2.DescribeGeneratorRequest(), timeout=5
             )
-            assert answer.status == health_pb2.HealthCheckResponse.SERVING
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await channel.unary_unary(f"/{NAME}/DescribeGenerator")(b"", timeout=5)
-            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize(
@@ -169,7 +173,7 @@ def test_files_that_cannot_be_used_stop_the_start(tmp_path: Path, ours: Authorit
     with pytest.raises(SettingsError, match="IMAGERAG_TLS_CERT_PATH"):
         server_tls(settings)
     (tmp_path / "tls.key").unlink()
-    with pytest.raises(SettingsError, match="IMAGERAG_TLS_KEY_PATH.*No such file"):
+    with pytest.raises(SettingsError, match=r"IMAGERAG_TLS_KEY_PATH.*No such file"):
         server_tls(settings)
 
 

@@ -17,8 +17,9 @@ from services.common.telemetry.request_id import current_request_id
 
 R = TypeVar("R")
 
-_KEEPALIVE_MS, _PING_TIMEOUT_MS = 5_000, 4_000
-"""A replica that hangs is given up 4 s later, on an idle connection 9 s later; its calls go to another one."""
+_KEEPALIVE_MS, _PING_TIMEOUT_MS = 2_000, 3_000
+"""A replica that hangs is given up after 3 to 5 s and its calls go to another one: in time for a search, which gives
+the encoder 8 s."""
 _RETRY_POLICY = {
     # UNAVAILABLE alone: the connection broke. A service that itself says "not now" forbids the retry (pushback).
     "maxAttempts": 4,
@@ -52,6 +53,8 @@ def _options(health_name: str) -> list[tuple[str, int | str]]:
     return [
         ("grpc.service_config", _service_config(health_name)),
         ("grpc.enable_retries", 1),
+        # By default a call above 256 KiB, a photo, is not tried again.
+        ("grpc.per_rpc_retry_buffer_size", MESSAGE_LIMIT_BYTES),
         ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
         ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
