@@ -5,12 +5,14 @@
 set -euo pipefail
 ordinal="${HOSTNAME##*-}"
 name="${HOSTNAME%-*}"
-replicas="${QDRANT_NODES:?number of nodes}"
+nodes="${QDRANT_NODES:?number of nodes}"
+# The first process of a container ignores what it does not handle: without this, a pod that waits takes minutes to go.
+trap 'exit 143' TERM
 
 address() { echo "${name}-$1.${name}-headless"; }
 
 answering_peer() {
-  for ((other = 0; other < replicas; other++)); do
+  for ((other = 0; other < nodes; other++)); do
     if [[ "$other" != "$ordinal" ]] && timeout 2 bash -c "exec 3<>/dev/tcp/$(address "$other")/6335" 2>/dev/null; then
       address "$other"
       return
@@ -28,7 +30,7 @@ if [[ ! -f /qdrant/storage/raft_state.json ]]; then
       arguments+=(--bootstrap "http://${peer}:6335")
       break
     fi
-    if [[ "$ordinal" == 0 && "$waited_s" -ge 15 ]]; then
+    if [[ "$ordinal" == 0 ]] && ((waited_s >= 15 || nodes == 1)); then
       echo "No node answers: beginning a new cluster."
       break
     fi
