@@ -10,6 +10,8 @@ from starlette.types import Receive, Scope, Send
 from services.gateway.problems import OUTCOME, Problem
 
 _LINGER_S = 2.0
+_LONGEST_S = 10.0
+_WORTH_A_SECOND_BYTES = 4 * 1024 * 1024
 _SMALL_BYTES = 64 * 1024
 """A body of this declared size is read to its end, and the connection serves on: under overload, new connections
 would cost more than the refusals."""
@@ -34,14 +36,19 @@ async def refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -
 
 
 async def _drain(receive: Receive) -> bool:
-    """Whether the body came to its end."""
+    """Whether the body came to its end. Who sends fast is heard out longer: it will read its answer soon."""
+    clock = asyncio.get_running_loop().time
+    began, received_bytes = clock(), 0
     try:
-        async with asyncio.timeout(_LINGER_S):
-            while (await receive()).get("more_body", False):
-                pass
+        while True:
+            patience_s = min(_LINGER_S + received_bytes / _WORTH_A_SECOND_BYTES, _LONGEST_S)
+            async with asyncio.timeout(began + patience_s - clock()):
+                message = await receive()
+            if not message.get("more_body", False):
+                return True
+            received_bytes += len(message["body"])
     except TimeoutError:
         return False
-    return True
 
 
 def declared_bytes(headers: Headers) -> int:

@@ -42,6 +42,17 @@ def read_object(body: bytes | str) -> dict[str, Any]:
     return value
 
 
+def count_parts(value: Any, enough: int) -> int:
+    """Members and list entries at all depths; counting stops soon after `enough`."""
+    found, waiting = 0, [value]
+    while waiting and found <= enough:
+        container = waiting.pop()
+        found += len(container)
+        if found <= enough:
+            waiting.extend(child for child in _values(container) if isinstance(child, dict | list))
+    return found
+
+
 def _deeper_than(value: Any, levels: int) -> bool:
     """Walk level by level: the walk itself needs no stack, and a long list of numbers costs one pass."""
     layer = [value] if isinstance(value, dict | list) else []

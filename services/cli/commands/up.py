@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from services.cli.cluster.service import Wish, run_cluster
 from services.cli.cluster.state import ClusterState
+from services.cli.errors import CliError
 from services.cli.options import Data, Key, Port, data_folder
 from services.cli.rest.client import RestClient
 from services.cli.settings import read_settings
@@ -25,7 +26,7 @@ def up_command(data: Data = None, model: Model = None, port: Port = None, key: K
     console = Console(highlight=False)
 
     def when_ready(client: RestClient, state: ClusterState) -> None:
-        notice = str(client.info()["notice"])
+        notice = _notice(client)
         if notice:
             console.print(escape(notice), style="dim", soft_wrap=True)
         console.print(f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/].", soft_wrap=True)
@@ -33,6 +34,16 @@ def up_command(data: Data = None, model: Model = None, port: Port = None, key: K
 
     wish = Wish(data_folder(data), model, port, key or _configured_key())
     raise typer.Exit(run_cluster(wish, console, when_ready))
+
+
+def _notice(client: RestClient) -> str:
+    """What the model is not good at. A gateway with keys tells it to a key only; it runs all the same."""
+    try:
+        return str(client.info()["notice"])
+    except CliError as error:
+        if error.code not in {"unauthenticated", "missing_scope"}:
+            raise
+        return ""
 
 
 def _configured_key() -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from services.common.jobs.records import JobProgress, LineOutcome
 from services.gateway.schemas.base import RequestModel, ResponseModel
@@ -43,8 +44,16 @@ class JobRequest(RequestModel):
         }
     )
 
-    items: list[JobItem] | None = Field(default=None, min_length=1, max_length=MAX_ITEMS)
+    items: list[JobItem] | None = Field(default=None, min_length=1, max_length=MAX_ITEMS, fail_fast=True)
     source: SourceModel | None = None
+
+    @field_validator("items", mode="before")
+    @classmethod
+    def _not_too_many(cls, items: Any) -> Any:
+        """Count before looking at each of them."""
+        if isinstance(items, list) and len(items) > MAX_ITEMS:
+            raise PydanticCustomError("too_long", f"there may be {MAX_ITEMS:,} items at most")
+        return items
 
 
 class Rejected(ResponseModel):

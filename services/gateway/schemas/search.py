@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from services.common.domain import LegName
 from services.common.errors import InvalidRequestError
 from services.common.search import DEFAULT_LIMIT, MAX_LIMIT, Facet, Hit, LegScore, SearchQuery, SearchResult
 from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemModel, item_model
+from services.gateway.strict_json import count_parts
 
 TEXT_LIMIT_CHARS = 2000
+MAX_FILTER_PARTS = 5000
+"""Members and list entries of a filter, at all depths; the retriever has its own, narrower rules."""
 Leg = Literal["image", "text", "bm25", "semantic"]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
@@ -30,6 +34,20 @@ class SearchOptions(RequestModel):
     """Constant of reciprocal rank fusion."""
     include_irrelevant: bool = False
     """Also return hits below the noise floor, marked as not relevant."""
+
+    @field_validator("filter")
+    @classmethod
+    def _check_size(cls, condition: dict[str, Any]) -> dict[str, Any]:
+        if count_parts(condition, MAX_FILTER_PARTS) > MAX_FILTER_PARTS:
+            raise PydanticCustomError("filter_size", f"it has more than {MAX_FILTER_PARTS} parts")
+        return condition
+
+    @field_validator("legs", mode="before")
+    @classmethod
+    def _few_legs(cls, legs: Any) -> Any:
+        if isinstance(legs, dict) and len(legs) > len(LegName):
+            raise PydanticCustomError("legs", f"there are {len(LegName)} legs at most")
+        return legs
 
     def to_query(self, tenant: str, text: str, picture: bytes | None) -> SearchQuery:
         """The query that these options and this text and picture make.

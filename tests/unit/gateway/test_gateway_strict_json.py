@@ -1,12 +1,13 @@
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import InvalidRequestError
-from services.gateway.strict_json import MAX_DEPTH, read_json, read_object
+from services.gateway.strict_json import MAX_DEPTH, count_parts, read_json, read_object
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -50,3 +51,13 @@ def test_a_million_terms_cost_little() -> None:
 def test_an_object_is_an_object(body: str) -> None:
     with pytest.raises(InvalidRequestError, match="JSON object"):
         read_object(body)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.integers(0, 40))
+def test_parts_are_counted_until_there_are_enough(value: dict[str, Any], enough: int) -> None:
+    def parts(part: Any) -> int:
+        children = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        return len(children) + sum(map(parts, children))
+
+    found = count_parts(value, enough)
+    assert found == parts(value) if found <= enough else parts(value) > enough
