@@ -45,6 +45,27 @@ class ExternalServers(BaseSettings):
     """A Redis or Valkey server (allkeys-lru, bounded) instead of the embedded cache."""
 
 
+class ModelEndpoint(BaseSettings):
+    """What the generator of `imagerag up` is told of a language model; `doctor` looks whether it is there."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMAGERAG_GENERATOR_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    backend: str = "extractive"
+    """`openai`: a language model writes the answers."""
+    openai_base_url: str = ""
+    """Address of the endpoint."""
+    openai_model: str = ""
+    """The model's name there."""
+    openai_api_key: SecretStr = SecretStr("")
+    """Key for it."""
+    openai_ca_path: str = ""
+    """Certificates to trust there."""
+    openai_proxy_url: str = ""
+    """Proxy on the way there."""
+
+
 class ClusterPorts(BaseSettings):
     """Where the parts of `imagerag up` listen; 0 takes a free port, and so does one that is taken."""
 
@@ -84,6 +105,11 @@ def read_settings() -> CliSettings:
 def read_ports() -> ClusterPorts:
     """The ports that a cluster on this machine is to take; errors as in `read_settings`."""
     return _read(ClusterPorts)
+
+
+def read_model_endpoint() -> ModelEndpoint:
+    """What the generator would be told of a language model; errors as in `read_settings`."""
+    return _read(ModelEndpoint)
 
 
 def _read(settings_type: type[S]) -> S:

@@ -9,11 +9,13 @@ from rich.table import Table
 
 from services.cli.cluster.state import DEMO_FOLDER, read_state
 from services.cli.diagnosis.cluster import cluster_findings
+from services.cli.diagnosis.endpoint import endpoint_findings
 from services.cli.diagnosis.findings import Finding, Level
 from services.cli.diagnosis.machine import machine_findings
 from services.cli.errors import EXIT_FAILED
 from services.cli.options import AsJson, Data, Key, Url, data_folder, open_client
 from services.cli.output import Output, plain
+from services.cli.settings import read_model_endpoint
 
 _MARKS = {Level.OK: "[green]✓[/]", Level.NOTE: "[yellow]![/]", Level.FAILED: "[red]✗[/]"}
 
@@ -26,7 +28,7 @@ def doctor_command(data: Data = None, url: Url = None, key: Key = None, as_json:
     running = read_state(folder)
     with open_client(url or (running.url if running else None), key) as client:
         of_cluster = cluster_findings(client, folder / "logs" if running else None)
-    findings = [*machine_findings(folder, running), *of_cluster]
+    findings = [*machine_findings(folder, running), *of_cluster, *endpoint_findings(read_model_endpoint())]
     healthy = all(finding.level is not Level.FAILED for finding in findings)
     document = {"healthy": healthy, "findings": [vars(finding) for finding in findings]}
     Output(as_json=as_json).result(document, lambda: _table(findings))
