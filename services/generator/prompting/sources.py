@@ -18,7 +18,7 @@ _FIELDS_LIMIT = 16
 TEXT_LIMIT_CHARS = 6_000
 _MIN_TEXT_TOKENS = 24
 """A shorter rest of a text says nothing."""
-_FRAME_TOKENS = 48
+_FRAME_TOKENS = 80
 """The tags around a block and the names of its fields."""
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 _LETTERS_PER_TOKEN = 3
 """English takes 4 to 5 letters a token; names, codes and other languages of Latin script fewer."""
+_BLANK_TOKENS = 0.5
+"""A blank mostly belongs to the token of the word behind it."""
 _WIDE_TOKENS = 1.5
 """A Chinese character takes 0.6 to 1.3 tokens in the vocabularies of today's models."""
+_EUROPEAN_TOKENS = 1.0
+"""Letters with marks, Greek, Cyrillic."""
 _OTHER_TOKENS = 2.0
-"""Rare scripts and emoji fall apart into bytes."""
+"""Rarer scripts and emoji fall apart into bytes."""
+_FIRST_RARER = "\u0530"
 _PATCH_PX = 16
 """The densest pictures of the known open models: a token for each 16 x 16 pixels, one more for each row."""
 MESSAGE_TOKENS = 16
@@ -19,16 +25,9 @@ MESSAGE_TOKENS = 16
 def estimated_tokens(text: str) -> int:
     """An upper bound for ordinary text in English, Chinese and code; no bound for text written to defeat it.
 
-    Letters of ASCII count a third, digits and signs one each, Chinese one and a half, all else two.
+    Letters of ASCII count a third, digits and signs one each, Chinese one and a half, rarer scripts two.
     """
-    letters = sum(character.isascii() and character.isalpha() for character in text)
-    blanks = text.count(" ")
-    ascii_others = sum(map(str.isascii, text)) - letters - blanks
-    wide = sum(_is_wide(character) for character in text)
-    others = len(text) - letters - blanks - ascii_others - wide
-    # A blank mostly belongs to the token of the word behind it.
-    words = letters / _LETTERS_PER_TOKEN + blanks / 2
-    return math.ceil(words + ascii_others + wide * _WIDE_TOKENS + others * _OTHER_TOKENS)
+    return math.ceil(sum(_weight(character) * times for character, times in Counter(text).items()))
 
 
 def picture_tokens(side_px: int) -> int:
@@ -49,5 +48,12 @@ def cut_to_tokens(text: str, limit_tokens: int) -> str:
     return text[:low]
 
 
-def _is_wide(character: str) -> bool:
-    return "\u2e80" <= character <= "\uffef" or "\U00020000" <= character <= "\U0003ffff"
+def _weight(character: str) -> float:
+    if character == " ":
+        return _BLANK_TOKENS
+    if character.isascii():
+        return 1 / _LETTERS_PER_TOKEN if character.isalpha() else 1.0
+    if character < _FIRST_RARER:
+        return _EUROPEAN_TOKENS
+    is_wide = "\u2e80" <= character <= "\uffef" or "\U00020000" <= character <= "\U0003ffff"
+    return _WIDE_TOKENS if is_wide else _OTHER_TOKENS
