@@ -1,8 +1,6 @@
 """The web page in a real browser, over a real gateway."""
 
 import asyncio
-import hashlib
-import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, FilePayload, Page, async_playwright, expect
 
+from tests.fixtures.api_keys import key_line, write_keys
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway, stored_picture
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -288,9 +287,40 @@ async def test_trouble_is_told_and_can_be_retried(browser: Browser, filled: Runn
     await expect(page.locator(".card")).to_have_count(3)
 
 
+async def test_a_person_is_told_what_a_key_may_not_do(browser: Browser, tmp_path: Path) -> None:
+    keys = write_keys(
+        tmp_path / "keys",
+        key_line("only writes", scopes=["write"], name="writer"),
+        key_line("reads slowly", scopes=["read"], name="slow", requests_per_s=0.1),
+    )
+    async with running_gateway(tmp_path / "keyed", keys_path=keys) as gateway:
+        stored_picture(gateway, "A cat", 1, tenant="shop")
+        page = await browser.new_page(locale="en-US")
+
+        async def enter(key: str) -> None:
+            await page.fill("#key", key)
+            await page.keyboard.press("Enter")
+
+        await page.goto(f"{gateway.url}/?q=cat")
+        await enter("a mistake")
+        await expect(page.locator("#key-dialog .refusal")).to_have_text("This API key is not known here.")
+        await page.screenshot(path=tmp_path / "refused.png")
+        await enter("only writes")
+        await expect(page.locator(".panel.error")).to_contain_text("lacks the scope “read”")
+        await page.screenshot(path=tmp_path / "scope.png")
+        await page.click("#other-key")
+        await enter("reads slowly")
+        await expect(page.locator(".card")).to_have_count(1)
+        for _ in range(5):
+            await page.click("#go")
+            await page.wait_for_timeout(150)
+        await expect(page.locator(".panel.error")).to_contain_text("more than its share")
+        await expect(page.locator(".panel.error")).to_contain_text(re.compile(r"Wait \d+ seconds"))
+        await page.screenshot(path=tmp_path / "share.png")
+
+
 async def test_a_key_is_asked_for_once(browser: Browser, tmp_path: Path) -> None:
-    keys = tmp_path / "keys"
-    keys.write_text(json.dumps({"tenant": "shop", "sha256": hashlib.sha256(b"open sesame").hexdigest()}))
+    keys = write_keys(tmp_path / "keys", key_line("open sesame"))
     async with running_gateway(tmp_path / "keyed", keys_path=keys) as gateway:
         stored_picture(gateway, "A cat", 1, tenant="shop")
         page = await browser.new_page(locale="en-US")

@@ -84,14 +84,20 @@ async function follow(files) {
 
 async function watch(accepted, entry) {
   for (;;) {
-    const state = await job(accepted.job_id);
-    entry.update(state, accepted.rejected.length);
-    if (state.state !== "running" || state.pending === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    const state = await job(accepted.job_id).catch(notNow);
+    if (state.state) entry.update(state, accepted.rejected.length);
+    if (state.state && (state.state !== "running" || state.pending === 0)) break;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(LOOK_EVERY_MS, (state.retryAfterS ?? 0) * 1000)));
   }
   const failed = (await failures(accepted.job_id)).failures;
   entry.refuse([...accepted.rejected, ...failed]);
   whenStored();
+}
+
+/** The job goes on whether or not one look at it succeeds. */
+function notNow(error) {
+  if (error instanceof ApiError && error.problem.retryable) return { retryAfterS: error.retryAfterS };
+  throw error;
 }
 
 function newEntry(files) {

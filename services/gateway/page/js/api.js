@@ -5,15 +5,16 @@ let askForKey = null;
 
 /** What the gateway (or the network) said instead of an answer. */
 export class ApiError extends Error {
-  constructor(problem) {
+  constructor(problem, retryAfterS = 0) {
     super(problem.detail ?? "");
     this.code = problem.code;
+    this.retryAfterS = retryAfterS;
     this.requestId = problem.request_id ?? "";
     this.problem = problem;
   }
 }
 
-/** `ask` shows a dialog and resolves once a key was entered. */
+/** `ask` shows a dialog and resolves once a key was entered; it is told why the key before was refused, if it was. */
 export const onKeyNeeded = (ask) => (askForKey = ask);
 export const saveKey = (key) => sessionStorage.setItem(KEPT_KEY, key);
 export const hasKey = () => Boolean(sessionStorage.getItem(KEPT_KEY));
@@ -33,12 +34,16 @@ export async function request(path, options = {}) {
     throw new ApiError({ code: "network" });
   }
   if (response.status === 401 && askForKey) {
-    await askForKey();
+    const sentKey = hasKey();
+    const { detail } = await problemOf(response);
+    await askForKey(sentKey ? detail : "");
     return request(path, options);
   }
-  if (!response.ok) throw new ApiError(await problemOf(response));
+  if (!response.ok) throw new ApiError(await problemOf(response), seconds(response.headers.get("retry-after")));
   return response;
 }
+
+const seconds = (text) => Number.parseInt(text ?? "", 10) || 0;
 
 async function problemOf(response) {
   try {
@@ -108,8 +113,10 @@ export function upload(files, onProgress) {
     sending.responseType = "json";
     sending.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     sending.onload = () => {
+      const problem = sending.response ?? { code: "unreadable", detail: `HTTP ${sending.status}` };
       if (sending.status === 202) resolve(sending.response);
-      else reject(new ApiError(sending.response ?? { code: "unreadable", detail: `HTTP ${sending.status}` }));
+      else if (sending.status === 401 && askForKey) resolve(askForKey(problem.detail).then(() => upload(files, onProgress)));
+      else reject(new ApiError(problem, seconds(sending.getResponseHeader("retry-after"))));
     };
     sending.onerror = () => reject(new ApiError({ code: "network" }));
     sending.send(form);

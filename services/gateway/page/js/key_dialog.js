@@ -7,12 +7,12 @@ import { t } from "./i18n.js";
 let asking = null;
 
 /** Show the dialog; resolves when a key was entered. Callers that come meanwhile wait for the same one. */
-export function askForKey() {
-  asking ??= new Promise((resolve) => show(resolve)).finally(() => (asking = null));
+export function askForKey(refusal = "") {
+  asking ??= new Promise((resolve) => show(resolve, refusal)).finally(() => (asking = null));
   return asking;
 }
 
-function show(resolve) {
+function show(resolve, refusal) {
   const dialog = byId("key-dialog");
   const field = h("input", { type: "password", id: "key", required: true, "aria-label": t("key.label"), placeholder: t("key.label") });
   const save = (event) => {
@@ -26,6 +26,7 @@ function show(resolve) {
     h(
       "form",
       { onsubmit: save },
+      refusal ? h("p", { class: "refusal", role: "alert" }, refusal) : null,
       h("p", {}, t("key.body")),
       field,
       h("button", { type: "submit", class: "button primary" }, t("key.save")),

@@ -7,6 +7,7 @@ import { searchWith } from "./composer.js";
 import { byId, h } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { openItem } from "./item_dialog.js";
+import { askForKey } from "./key_dialog.js";
 import { clearResults, showHits, showPanel, showWaiting } from "./results.js";
 import { explain } from "./trouble.js";
 
@@ -133,13 +134,15 @@ function showEmpty() {
 function showTrouble(error, asked) {
   redraw = () => showTrouble(error, asked);
   setStatus("");
-  const again = { type: "button", class: "button", onclick: () => run(asked, { keepAddress: true }) };
+  const retry = () => run(asked, { keepAddress: true });
+  const again = { type: "button", class: "button", onclick: retry };
+  const otherKey = { type: "button", class: "button", id: "other-key", onclick: () => askForKey().then(retry) };
   showPanel({
     kind: "error",
     title: t("error.title"),
     body: explain(error),
     extra: error.requestId ? [h("p", { class: "small" }, t("error.reference", { id: error.requestId }))] : [],
-    actions: [h("button", again, t("error.retry"))],
+    actions: [error.code === "missing_scope" ? h("button", otherKey, t("error.other_key")) : h("button", again, t("error.retry"))],
   });
 }
 
