@@ -1,7 +1,7 @@
-"""Wraps alerts.yaml into the object that the Prometheus operator reads, prometheusrule.yaml. Run it after a change.
+"""Wraps alerts.yaml into what the Prometheus operator reads, prometheusrule.yaml. Run it after a change.
 
-Prometheus itself and promtool want the plain file, and kustomize cannot put one file into another. A test compares
-the two.
+Prometheus itself and promtool want the plain file, and kustomize cannot put one file into another. A test
+compares the two.
 """
 
 from pathlib import Path
