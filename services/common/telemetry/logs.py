@@ -46,7 +46,7 @@ def configure_logs(service: str, level: str = "info", log_format: Literal["json"
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "qdrant_client"):
+    for noisy in ("httpx", "httpcore", "httpx2", "httpcore2", "openai", "uvicorn.access", "qdrant_client"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
