@@ -34,9 +34,9 @@ def config(*files: Path, variables: dict[str, str] | None = None) -> Body:
     """
     named = [word for file in files for word in ("--file", str(file))]
     command = [
-        compose_program(),
+        str(compose_program()),
         "--project-directory",
-        ROOT,
+        str(ROOT),
         *named,
         "--profile",
         "*",
