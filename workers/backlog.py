@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -123,16 +124,18 @@ def _of_ledger(look: Look, now_s: float) -> Iterator[Metric]:
     items = {queue: backlog.items.get(queue, 0) for queue in _QUEUES}
     yield _gauge("imagerag_backlog_items", "Items accepted and without an outcome.", sum(items.values()))
     yield _by_queue("imagerag_backlog_queue_items", "Items accepted and without an outcome, by queue.", items)
+    ages_s = {queue: _age_s(backlog.oldest_at.get(queue), now_s) for queue in _QUEUES}
     yield _gauge(
         "imagerag_backlog_age_seconds",
         "Age of the oldest item without an outcome, in seconds; 0: there is none.",
-        now_s - backlog.oldest_at.timestamp() if backlog.oldest_at else 0.0,
+        max(ages_s.values()),
     )
+    yield _by_queue("imagerag_backlog_queue_age_seconds", "The same by queue, in seconds.", ages_s)
     yield _gauge("imagerag_open_jobs", "Jobs that are not closed.", backlog.open_jobs)
     yield _gauge(
         "imagerag_oldest_open_job_seconds",
         "Age of the oldest job that is not closed, in seconds; 0: there is none.",
-        now_s - backlog.oldest_open_at.timestamp() if backlog.oldest_open_at else 0.0,
+        _age_s(backlog.oldest_open_at, now_s),
     )
     yield _gauge(
         "imagerag_backlog_measured_timestamp_seconds",
@@ -142,11 +145,15 @@ def _of_ledger(look: Look, now_s: float) -> Iterator[Metric]:
     yield _gauge("imagerag_backlog_look_seconds", "How long the last look at the ledger took.", look.took_s)
 
 
+def _age_s(since: datetime | None, now_s: float) -> float:
+    return now_s - since.timestamp() if since else 0.0
+
+
 def _gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(name, documentation, value=value)
 
 
-def _by_queue(name: str, documentation: str, values: Mapping[str, int]) -> Metric:
+def _by_queue(name: str, documentation: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, documentation, labels=["queue"])
     for queue, value in values.items():
         family.add_metric([queue], value)

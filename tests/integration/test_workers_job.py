@@ -252,7 +252,8 @@ def test_the_parents_endpoint_adds_up_what_its_processes_count(
             wait_until_closed(counted.ledger(), tenant, job.id, LIMIT_S)
             text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
     assert 'imagerag_worker_items_total{outcome="stored"} 5.0' in text
-    assert "imagerag_open_jobs" in text
+    assert 'imagerag_build_info{service="workers"' in text
+    assert 'imagerag_worker_stage_seconds_count{stage="upsert"}' in text
 
 
 def test_a_killed_worker_leaves_no_process_behind(surroundings: Surroundings, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from services.common.index.connection import StoreExistsError, StoreNotFoundErro
 from services.common.telemetry.request_id import HEADER, current_request_id
 from services.common.telemetry.tracing import Attributes, error_type, headers_of, mark_failed, span
 
-CALLS = Counter("imagerag_store_calls_total", "Calls to the vector store, by outcome.", ["operation", "outcome"])
+CALLS = Counter("imagerag_qdrant_calls_total", "Calls to the vector store, by outcome.", ["operation", "outcome"])
 CALL_SECONDS = Histogram(
-    "imagerag_store_call_seconds",
+    "imagerag_qdrant_call_seconds",
     "Time until the vector store answered, in seconds.",
     ["operation"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),

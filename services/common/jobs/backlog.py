@@ -24,13 +24,13 @@ class Backlog:
 
     Attributes:
         items: Lines without an outcome, by queue; cancelled jobs have none.
-        oldest_at: When the oldest of these lines was accepted; None: there are none.
+        oldest_at: When the oldest of these lines was accepted, by queue; absent where there are none.
         open_jobs: Jobs that are not closed.
         oldest_open_at: When the oldest of these jobs was accepted.
     """
 
     items: Mapping[str, int] = field(default_factory=dict)
-    oldest_at: datetime | None = None
+    oldest_at: Mapping[str, datetime] = field(default_factory=dict)
     open_jobs: int = 0
     oldest_open_at: datetime | None = None
 
@@ -38,8 +38,8 @@ class Backlog:
 class BacklogCount:
     """Counts; each file of outcomes is read once. Blocks; of one thread at a time.
 
-    Memory is 8 bytes a line of the open jobs. Measured on a local disk with two busy processors, 100 open jobs of
-    10,000 lines: see the benchmarks.
+    Memory is 8 bytes a line of the open jobs. Measured with 100 open jobs of 10,000 lines on a local disk and two
+    busy processors: the first look 4.9 s, each further one 27 ms (through `JobLedger.progress`: 10 s each).
 
     Args:
         ledger: Knows the open jobs.
@@ -59,14 +59,14 @@ class BacklogCount:
         jobs = {JobFolder(tenant, job_id): self._ledger.job(tenant, job_id) for tenant, job_id in self._open()}
         self._jobs = {folder: self._jobs.get(folder) or JobCount(job) for folder, job in jobs.items()}
         items: Counter[str] = Counter()
-        waiting: list[datetime] = []
+        oldest: dict[str, datetime] = {}
         for folder, job in jobs.items():
             pending = self._pending(folder, job)
             if pending:
                 items[job.queue] += pending
-                waiting.append(job.created_at)
+                oldest[job.queue] = min(job.created_at, oldest.get(job.queue, job.created_at))
         created = [job.created_at for job in jobs.values()]
-        return Backlog(items, min(waiting, default=None), len(jobs), min(created, default=None))
+        return Backlog(items, oldest, len(jobs), min(created, default=None))
 
     def _open(self) -> list[tuple[str, str]]:
         return self._ledger.open_jobs()

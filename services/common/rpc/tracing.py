@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from opentelemetry.trace import Span, SpanKind
 
 from services.common.rpc.metadata import as_mapping
-from services.common.telemetry.tracing import headers_of, is_tracing, mark_failed, span, start_span
+from services.common.telemetry.tracing import (
+    NOTHING,
+    headers_of,
+    is_tracing,
+    mark_failed,
+    span,
+    start_span,
+)
 
 if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
     Continuation = Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
@@ -25,18 +32,20 @@ _SERVER_FAULTS = frozenset(
 _ending: set[asyncio.Task[None]] = set()
 
 
-@contextmanager
-def server_span(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> Iterator[Span]:
+def server_span(method: str, metadata: Iterable[tuple[str, str | bytes]] | None) -> AbstractContextManager[Span]:
     """The span of a call that is being served; a trace begins here unless the caller's goes on.
 
     Args:
         method: As gRPC has it: `/package.Service/Method`.
         metadata: What came with the call.
     """
-    headers = as_mapping(metadata)
-    with span(
-        _name(method), SpanKind.SERVER, _attributes(method), parent=headers, exceptions_fail=False
-    ) as served:
+    return _served(method, as_mapping(metadata)) if is_tracing() else NOTHING
+
+
+@contextmanager
+def _served(method: str, headers: Mapping[str, str]) -> Iterator[Span]:
+    attributes = _attributes(method)
+    with span(_name(method), SpanKind.SERVER, attributes, parent=headers, exceptions_fail=False) as served:
         yield served
         served.set_attribute(_STATUS_CODE, "OK")
 

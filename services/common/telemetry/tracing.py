@@ -8,7 +8,7 @@ put into a span; the texts of exceptions may quote a user, so a failed span carr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 
 from opentelemetry import context as context_api
@@ -41,7 +41,19 @@ def is_tracing() -> bool:
     return _tracer is not None
 
 
-@contextmanager
+class _Nothing(AbstractContextManager[Span]):
+    """Stands for a span while nothing is traced; one for all, so that it costs a look at a variable."""
+
+    def __enter__(self) -> Span:
+        return trace.INVALID_SPAN
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+
+NOTHING = _Nothing()
+
+
 def span(
     name: str,
     kind: SpanKind = SpanKind.INTERNAL,
@@ -50,7 +62,7 @@ def span(
     parent: Mapping[str, str] | None = None,
     links: Iterable[str] = (),
     exceptions_fail: bool = True,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """A span around the block, current inside it.
 
     Args:
@@ -63,9 +75,12 @@ def span(
         exceptions_fail: An exception marks the span as failed; False: the block says so itself.
     """
     if _tracer is None or (parent is None and _left_out.get()):
-        yield trace.INVALID_SPAN
-        return
-    begun = start_span(name, kind, attributes, parent=parent, links=links)
+        return NOTHING
+    return _current(start_span(name, kind, attributes, parent=parent, links=links), exceptions_fail)
+
+
+@contextmanager
+def _current(begun: Span, exceptions_fail: bool) -> Iterator[Span]:
     # In a block that is left out, an edge still begins a trace, and what happens inside it belongs to that.
     inside, token = _left_out.set(False), context_api.attach(trace.set_span_in_context(begun))
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry.trace import Span, SpanKind
 
-from services.common.telemetry.tracing import mark_failed, span, untraced
+from services.common.telemetry.tracing import NOTHING, is_tracing, mark_failed, span, untraced
 
 UNTRACED_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 """Asked every few seconds by machines."""
@@ -16,8 +16,7 @@ _ROUTE = "http.route"
 _STATUS_CODE = "http.response.status_code"
 
 
-@contextmanager
-def server_span(method: str, path: str, headers: Mapping[str, str]) -> Iterator[Span]:
+def server_span(method: str, path: str, headers: Mapping[str, str]) -> AbstractContextManager[Span]:
     """The span of one request; a trace begins here unless the caller's goes on.
 
     The path itself is left out: callers write into it what they like. `end_server_span` gives the route.
@@ -27,12 +26,17 @@ def server_span(method: str, path: str, headers: Mapping[str, str]) -> Iterator[
         path: Of the request, without its query.
         headers: Of the request.
     """
+    if not is_tracing():
+        return NOTHING
     if path in UNTRACED_PATHS:
-        with untraced(), span(method) as served:
-            yield served
-        return
-    with span(method, SpanKind.SERVER, {_METHOD: method}, parent=headers, exceptions_fail=False) as served:
-        yield served
+        return _left_out()
+    return span(method, SpanKind.SERVER, {_METHOD: method}, parent=headers, exceptions_fail=False)
+
+
+@contextmanager
+def _left_out() -> Iterator[Span]:
+    with untraced(), NOTHING as nothing:
+        yield nothing
 
 
 def end_server_span(served: Span, name: str, route: str, status: int, outcome: str) -> None:

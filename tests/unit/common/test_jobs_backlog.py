@@ -51,18 +51,18 @@ def test_only_open_lines_of_open_jobs_count_by_queue_and_age(tmp_path: Path) -> 
     objects = LocalObjects(tmp_path)
     ledger = JobLedger(objects, RevisionClock())
     backlog = BacklogCount(JobLedger(objects, RevisionClock()), objects)
-    assert (backlog.look().items, backlog.look().oldest_at, backlog.look().open_jobs) == ({}, None, 0)
+    assert (backlog.look().items, backlog.look().oldest_at, backlog.look().open_jobs) == ({}, {}, 0)
 
     lines = [ManifestLine(str(number)) for number in range(5000)]  # two parts
     first = ledger.accept("a", lines, JobSource("upload"))
     second = ledger.accept("b", lines[:3], JobSource("upload"), queue="interactive")
     assert backlog.look().items == {"bulk": 5000, "interactive": 3}
-    assert backlog.look().oldest_at == first.created_at
+    assert backlog.look().oldest_at == {"bulk": first.created_at, "interactive": second.created_at}
 
     ledger.record(first, [LineOutcome(line, Outcome.STORED) for line in range(5000)])
     ledger.record(second, [LineOutcome(0, Outcome.FAILED)])
     assert backlog.look().items == {"interactive": 2}
-    assert backlog.look().oldest_at == second.created_at
+    assert backlog.look().oldest_at == {"interactive": second.created_at}
     assert (backlog.look().open_jobs, backlog.look().oldest_open_at) == (2, first.created_at)
 
     ledger.record(first, [LineOutcome(4999, Outcome.PENDING)])
