@@ -21,7 +21,7 @@ async def put_media(request: Request, gateway: TheGateway, tenant: Tenant) -> Me
     return MediaModel(sha256=kept.sha256, mime=header.mime, width=header.width, height=header.height)
 
 
-@router.head("/{sha256}")
+@router.head("/{sha256}", response_class=Response)
 async def head_media(sha256: str, gateway: TheGateway, tenant: Tenant) -> Response:
     """Whether a picture was put: 200 or 404."""
     if not await gateway.ingestion.has_picture(tenant, sha256):
