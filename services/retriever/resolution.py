@@ -39,7 +39,7 @@ class Resolver:
         self._lock = asyncio.Lock()
 
     async def current(self) -> Resolved:
-        """What is in use, at most `ttl_s` old; while one search asks again, the others go on with what was known."""
+        """What is in use, at most `ttl_s` old; while one search asks again, others go on with what was known."""
         if self._known is None or time.monotonic() >= self._until_s:
             if self._known is not None and self._known.collection is not None and self._lock.locked():
                 return self._known

@@ -14,7 +14,6 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from services.common.errors import (
-    DeadlineError,
     ExhaustedError,
     ImageragError,
     InternalError,
@@ -101,8 +100,7 @@ def store_errors() -> Iterator[None]:
     Raises:
         StoreNotFoundError: No such collection.
         StoreExistsError: The collection is there already.
-        UnavailableError: The store does not answer, or says that it cannot.
-        DeadlineError: The answer did not come in time.
+        UnavailableError: The store does not answer, not in time, or says that it cannot.
         ExhaustedError: The store sheds load.
         InternalError: The store refused what we sent; its reason is in the log.
     """
@@ -130,7 +128,8 @@ def _from_response(error: UnexpectedResponse) -> Exception:
 
 def _from_transport(source: Exception) -> ImageragError:
     if isinstance(source, httpx.TimeoutException):
-        return DeadlineError("The vector store did not answer in time.")
+        # The caller's own time is not over: to it, a store that hangs is one that is not there.
+        return UnavailableError("The vector store did not answer in time.", retry_after_s=RETRY_AFTER_S)
     if isinstance(source, httpx.TransportError):
         return UnavailableError("The vector store does not answer.", retry_after_s=RETRY_AFTER_S)
     log.error("store_answer_unreadable", exc_info=source)

@@ -18,8 +18,8 @@ from services.common.telemetry.request_id import current_request_id
 R = TypeVar("R")
 
 _KEEPALIVE_MS, _PING_TIMEOUT_MS = 2_000, 3_000
-"""A replica that hangs is given up after 3 to 5 s and its calls go to another one: in time for a search, which gives
-the encoder 8 s."""
+"""A replica that hangs is given up after 3 to 5 s and its calls go to another one: in time for a search, which
+gives the encoder 8 s."""
 _RETRY_POLICY = {
     # UNAVAILABLE alone: the connection broke. A service that itself says "not now" forbids the retry (pushback).
     "maxAttempts": 4,
