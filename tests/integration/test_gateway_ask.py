@@ -83,3 +83,13 @@ async def test_a_reader_who_leaves_stops_the_generator(gateway: RunningGateway) 
             if "event: text" in chunk:
                 break
     await asyncio.wait_for(gateway.behaviour.generation_cancelled.wait(), 5)
+
+
+async def test_a_caller_who_does_not_wait_for_the_whole_answer_stops_it_too(gateway: RunningGateway) -> None:
+    gateway.behaviour.pause_s = 30
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=0.5) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post("/v1/ask", json={"question": "cat"})
+    await asyncio.wait_for(gateway.behaviour.generation_cancelled.wait(), 5)
+    gateway.behaviour.pause_s = 0
+    assert (await gateway.client.post("/v1/ask", json={"question": "cat"})).status_code == 200

@@ -23,6 +23,7 @@ from services.common.errors import (
     UnavailableError,
 )
 from services.generator.app import compose
+from services.generator.backends.openai import endpoint
 from services.generator.citations import cited_numbers
 from services.generator.settings import GeneratorSettings
 from tests.fixtures.gateway import drawn_picture
@@ -425,6 +426,15 @@ async def test_an_endless_answer_is_cut_off(model: OpenAIServer) -> None:
         _, completion = await ask(client)
         await model.wait_until(lambda: model.open_calls == 0)
     assert len(completion.answer) <= 64 * 6
+    assert model.broken_off == 1
+
+
+async def test_a_line_without_an_end_fills_no_memory(model: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "RESPONSE_LIMIT_BYTES", 1_000_000)
+    model.script.floods = True
+    async with generator(model, openai_retries=0) as client:
+        with pytest.raises(UnavailableError):
+            await ask(client)
     assert model.broken_off == 1
 
 

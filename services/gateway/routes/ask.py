@@ -12,7 +12,7 @@ from services.common.answer import Completion
 from services.common.errors import ImageragError
 from services.common.search import SearchQuery, SearchResult
 from services.gateway.asking import AnswerEvent, Asking
-from services.gateway.event_stream import EventStream, encode_event
+from services.gateway.event_stream import EventStream, encode_event, while_listening
 from services.gateway.openapi import pictured_body
 from services.gateway.problems import problem_of
 from services.gateway.routes.search import QUERY_PART, read_query
@@ -43,7 +43,9 @@ async def ask(request: Request, gateway: TheGateway, tenant: Tenant) -> AnswerWi
     query = asked.to_query(tenant, asked.question, body.picture)
     if _EVENTS in request.headers.get("accept", ""):
         return EventStream(_events(gateway.asking, query, asked.language))
-    result, completion = await gateway.asking.whole_answer(query, asked.language)
+    answering = gateway.asking.whole_answer(query, asked.language)
+    # A model that writes for nobody costs as much as one that is read.
+    result, completion = await while_listening(request.receive, answering)
     answer = answer_model(completion)
     return AnswerWithHits(**dict(answer), hits=[hit_model(hit) for hit in result.hits])
 

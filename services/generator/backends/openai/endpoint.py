@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx2
 import structlog
 from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
@@ -20,10 +21,13 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from services.generator.backends.openai.refusals import ADVICE, MalformedChunkError, Refusal, refusal_of
 from services.generator.backends.openai.retries import Retries
 from services.generator.backends.openai.slots import Slots
+from services.generator.backends.openai.transport import BoundedTransport
 
 log = structlog.get_logger(__name__)
 TEXT_LIMIT_CHARS = 200_000
 """Reasoning included. An endpoint that writes more is cut off."""
+RESPONSE_LIMIT_BYTES = 64 * 1024 * 1024
+"""Of one response; a chunk takes about 300 bytes for a few characters."""
 _NO_KEY = "none"
 """The client insists on one; servers without keys ignore it."""
 
@@ -173,11 +177,10 @@ async def open_client(options: EndpointOptions, deadlines: Deadlines) -> AsyncIt
 
     Redirects are not followed: the key and the sources go to the address of the settings and nowhere else.
     """
+    verify = True if options.ca_path is None else ssl.create_default_context(cafile=str(options.ca_path))
+    connections = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, proxy=options.proxy_url)
     transport = DefaultAsyncHttpxClient(
-        follow_redirects=False,
-        trust_env=False,
-        proxy=options.proxy_url,
-        verify=True if options.ca_path is None else ssl.create_default_context(cafile=str(options.ca_path)),
+        transport=BoundedTransport(connections, RESPONSE_LIMIT_BYTES), follow_redirects=False, trust_env=False
     )
     client = AsyncOpenAI(
         api_key=options.api_key or _NO_KEY,
