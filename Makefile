@@ -25,7 +25,7 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-deploy test-docker test-faults test-extras images secrets lint proto proto-check bench eval clean
+.PHONY: help demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench eval clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-deploy: $(VENV_DEPLOY)/.installed  ## manifests, images and compose file, w
 
 test-docker: $(VENV)/.installed-dev  ## images built, the compose cluster, real servers; skips what has no Docker (minutes)
 	@$(BIN)/python -m pytest -s --real-servers tests/docker tests/integration $(PYTEST_ARGS)
+
+test-images:  ## the images' packages and commands on a read-only root, without Docker (root on Linux; minutes)
+	@TORCH_INDEX="$(TORCH_INDEX)" .ci/check-images "$(PYTHON)"
 
 images:  ## container images of every deployable, tagged with the version (Docker)
 	@for target in $(IMAGES); do \
