@@ -42,7 +42,7 @@ class ServiceSettings(SecretsFolder):
     port: int = Field(default=0, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of the Prometheus endpoint; unset: none (the gateway serves /metrics on its own port)."""
+    """Port of the Prometheus endpoint; unset: none (but `/metrics` of the gateway)."""
     announce_path: Path | None = None
     """File into which `host:port` is written once the service answers."""
     log_level: Literal["debug", "info", "warning", "error"] = Field(
