@@ -1,4 +1,7 @@
-"""One search and one ingest, each as one trace across every process that takes part."""
+"""A whole cluster as an operator sees it: traces across its processes, and the metrics of each of them.
+
+`python -m tests.e2e.test_observed_cluster` writes the inventory of metrics anew.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,28 @@ import json
 import re
 import secrets
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from tests.fixtures import metrics_inventory
 from tests.fixtures.cluster import ClusterProcess
 from tests.fixtures.collector import Collector, Seen, as_tree, collecting
+from tests.fixtures.metrics_inventory import Endpoints
 
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(sys.platform != "linux", reason="the cluster fixture finds processes in /proc"),
 ]
+OBSERVABILITY = metrics_inventory.INVENTORY.parent
+QUICK = {"IMAGERAG_WORKERS_RECONCILE_INTERVAL_S": "1"}
 SECRET = "zanzibar"
 """In the text that is stored and asked for; must not show in any span."""
 
@@ -33,9 +43,16 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def cluster(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterProcess]:
-    settings = {"IMAGERAG_OTLP_ENDPOINT": collector.url, "IMAGERAG_WORKERS_RECONCILE_INTERVAL_S": "1"}
-    with ClusterProcess(tmp_path_factory.mktemp("traced") / "data", settings=settings) as process:
+def endpoints() -> Endpoints:
+    return Endpoints()
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    collector: Collector, endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClusterProcess]:
+    settings = endpoints.settings() | {"IMAGERAG_OTLP_ENDPOINT": collector.url} | QUICK
+    with ClusterProcess(tmp_path_factory.mktemp("observed") / "data", settings=settings) as process:
         yield process
 
 
@@ -43,6 +60,17 @@ def caller() -> tuple[str, dict[str, str]]:
     """A trace that begins at a client of ours: its id and the header that carries it on."""
     trace = secrets.token_hex(16)
     return trace, {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
+
+
+def ingest(url: str, headers: dict[str, str]) -> str:
+    """Send one picture in; its job's id."""
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 48), "teal").save(picture, "PNG")
+    described = json.dumps([{"name": "a.png", "title": f"A {SECRET} boat"}])
+    files: Any = [("files", ("a.png", picture.getvalue(), "image/png")), ("items", (None, described))]
+    accepted = httpx.post(f"{url}/v1/jobs", files=files, headers=headers, timeout=20)
+    assert accepted.status_code == 202, accepted.text
+    return str(accepted.json()["job_id"])
 
 
 class Tree:
@@ -69,22 +97,13 @@ def test_an_ingest_is_one_trace_from_the_request_through_the_queue_to_the_upsert
     cluster: ClusterProcess, collector: Collector
 ) -> None:
     trace, headers = caller()
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 48), "teal").save(picture, "PNG")
-    described = json.dumps([{"name": "a.png", "title": f"A {SECRET} boat"}])
-    accepted = httpx.post(
-        f"{cluster.url}/v1/jobs",
-        files=[("files", ("a.png", picture.getvalue(), "image/png")), ("items", (None, described))],
-        headers=headers,
-        timeout=20,
-    )
-    assert accepted.status_code == 202, accepted.text
+    job_id = ingest(cluster.url, headers)
     ends = {"gateway POST /v1/jobs", "workers process bulk", "store PUT /collections/{name}/points"}
     tree = Tree(collector.wait_for(trace, ends | {"encoder imagerag.v1.Encoder/EncodeImages"}, limit_s=30))
     request = tree.one("gateway", "SERVER", "POST /v1/jobs")
     sent = tree.one("gateway", "PRODUCER", "send bulk", request)
     worked = tree.one("workers", "CONSUMER", "process bulk", sent)
-    assert worked.attributes["imagerag.job_id"] == accepted.json()["job_id"]
+    assert worked.attributes["imagerag.job_id"] == job_id
     asked = tree.one("workers", "CLIENT", r"imagerag\.v1\.Encoder/EncodeImages")
     tree.one("encoder", "SERVER", r"imagerag\.v1\.Encoder/EncodeImages", asked)
     written = tree.one("workers", "CLIENT", "upsert imagerag-.*")
@@ -164,6 +183,36 @@ def test_no_span_carries_what_a_user_wrote(cluster: ClusterProcess, collector: C
     assert not any(SECRET.encode() in request for request in collector.raw)
 
 
+def test_the_committed_inventory_names_what_is_exposed(cluster: ClusterProcess, endpoints: Endpoints) -> None:
+    scraped = endpoints.scrape()
+    assert metrics_inventory.inventory_of(scraped) == metrics_inventory.read(), (
+        "deploy/observability/metrics.json is not up to date: python -m tests.e2e.test_observed_cluster"
+    )
+    own = httpx.get(f"{cluster.url}/metrics", timeout=10)
+    assert 'imagerag_build_info{service="gateway"' in own.text, "the gateway serves the same on its own port"
+
+
+def test_dashboard_and_alerts_ask_for_label_values_that_exist(
+    cluster: ClusterProcess, endpoints: Endpoints
+) -> None:
+    asked = httpx.post(f"{cluster.url}/v1/ask", json={"question": "a boat?"}, timeout=20)
+    assert asked.status_code == 200
+    seen = metrics_inventory.label_values(endpoints.scrape())
+    files = [OBSERVABILITY / name for name in ("dashboard.json", "alerts.yaml")]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    named = set(re.findall(r'\b([a-z_]+)=\\?"([^"\\$]+)\\?"', text))
+    # What goes wrong has names that a healthy cluster never counts.
+    checked = {(label, value) for label, value in named if label in seen and label not in {"outcome", "code"}}
+    assert len(checked) >= 10, sorted(checked)
+    assert not {(label, value) for label, value in checked if value not in seen[label]}
+
+
+def test_the_beat_knows_the_backlog(cluster: ClusterProcess, endpoints: Endpoints) -> None:
+    text = endpoints.scrape()["beat"]
+    assert re.search(r"^imagerag_backlog_items \d", text, re.MULTILINE)
+    assert re.search(r'^imagerag_queue_messages{queue="bulk"} \d', text, re.MULTILINE)
+
+
 def test_what_waits_is_sent_when_the_cluster_stops(cluster: ClusterProcess, collector: Collector) -> None:
     """The last of the tests that share the cluster: it is gone after this."""
     trace, headers = caller()
@@ -181,3 +230,22 @@ def ancestors(spans: list[Seen], of: Seen) -> set[str]:
         of = by_id[of.parent]
         found.add(of.id)
     return found
+
+
+def main() -> None:
+    """Write the inventory of a cluster that took one picture in."""
+    endpoints = Endpoints()
+    settings = endpoints.settings() | QUICK
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ClusterProcess(Path(folder) / "data", settings=settings) as cluster,
+    ):
+        job = f"{cluster.url}/v1/jobs/{ingest(cluster.url, {})}"
+        while httpx.get(job, timeout=10).json()["state"] != "done":
+            time.sleep(0.2)
+        time.sleep(2)  # the beat's first look
+        metrics_inventory.write(metrics_inventory.inventory_of(endpoints.scrape()))
+
+
+if __name__ == "__main__":
+    main()
