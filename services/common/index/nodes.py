@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 import httpx
 from qdrant_client import models
 
-from services.common.errors import NotFoundError, UnavailableError
+from services.common.errors import DeadlineError, NotFoundError, UnavailableError
 from services.common.index.connection import StoreNotFoundError, connect_blocking, store_errors
 from services.common.index.transport import trusted
 
@@ -117,7 +117,7 @@ class Node:
         with _blamed(self.url, collection):
             made = self._client.create_shard_snapshot(collection, shard, wait=True)
         if made is None:
-            raise UnavailableError(f"{self.url} did not say what snapshot it made.")
+            raise UnavailableError(f"{self.url}: It did not say what snapshot it made.")
         return NodeSnapshot(made.name, made.size, made.checksum)
 
     def remove(self, collection: str, shard: int, name: str) -> None:
@@ -130,7 +130,7 @@ class Node:
         """Read a snapshot in pieces; memory holds one of them."""
         path = f"{_path(collection, shard)}/{name}"
         with _blamed(self.url, collection), self._files.stream("GET", path) as response:
-            _check(response, self.url)
+            _check(response)
             yield response.iter_bytes(_DOWNLOAD_BYTES)
 
     def restore(self, collection: str, shard: int, file: BinaryIO, sha256: str) -> None:
@@ -148,19 +148,19 @@ class Node:
                 params={"priority": "snapshot", "checksum": sha256, "wait": "true"},
                 files={"snapshot": (f"shard-{shard}.snapshot", file, "application/octet-stream")},
             )
-            _check(response, self.url)
+            _check(response)
 
 
 def _path(collection: str, shard: int) -> str:
     return f"/collections/{collection}/shards/{shard}/snapshots"
 
 
-def _check(response: httpx.Response, url: str) -> None:
+def _check(response: httpx.Response) -> None:
     if response.status_code == 404:
         raise StoreNotFoundError
     if not response.is_success:
         reason = response.read()[:500].decode(errors="replace")
-        raise UnavailableError(f"{url} answers {response.status_code}: {reason}")
+        raise UnavailableError(f"It answers {response.status_code}: {reason}")
 
 
 @contextmanager
@@ -172,4 +172,6 @@ def _blamed(url: str, collection: str) -> Iterator[None]:
     except StoreNotFoundError:
         raise NotFoundError(f"{url} has no such shard or snapshot of {collection!r}.") from None
     except httpx.HTTPError as error:
-        raise UnavailableError(f"{url} does not answer ({type(error).__name__}).") from None
+        raise UnavailableError(f"{url}: It does not answer ({type(error).__name__}).") from None
+    except (UnavailableError, DeadlineError) as error:
+        raise UnavailableError(f"{url}: {error.message}") from None

@@ -1,0 +1,184 @@
+"""`imagerag snapshots` as a process: folder and bucket, keys and TLS, what is kept and what is refused."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import s3fs
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.common.domain import IndexedItem, Item, ItemKind, ItemVectors
+from services.common.errors import UnavailableError
+from services.common.index import bm25
+from services.common.index.contract import EmbeddingContract
+from services.common.index.ids import item_id
+from services.common.index.index import Index
+from tests.fixtures.bucket import BucketServer
+from tests.fixtures.certificates import Authority
+from tests.fixtures.snapshots import CommandFailedError, SnapshotCommand
+from tests.fixtures.store import StoreProcess
+from tests.fixtures.store_client import client_of
+
+CONTRACT = EmbeddingContract(joint="tiny@1", dim=4)
+ITEMS = 40
+
+
+async def fill(index: Index) -> str:
+    collection = await index.ensure(CONTRACT)
+    generator = np.random.default_rng(0)
+    items = []
+    for number in range(ITEMS):
+        vector = generator.normal(size=4).astype(np.float32)
+        vector /= np.linalg.norm(vector)
+        text = f"number {number}"
+        key = str(number)
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        item = Item(item_id("shop", key), "shop", ItemKind.IMAGE, 1, moment, key=key, text=text)
+        items.append(IndexedItem(item, ItemVectors(vector, vector, bm25.encode_document(text)), "job", number))
+    await index.upsert(collection, "shop", items)
+    return collection.name
+
+
+@pytest.fixture
+async def collection(qdrant_url: str, collection_name: str) -> AsyncIterator[str]:
+    """A filled collection behind the alias `collection_name`."""
+    async with Index(qdrant_url, alias=collection_name) as index:
+        yield await fill(index)
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    with BucketServer(tmp_path_factory.mktemp("bucket")) as server:
+        yield server
+
+
+def test_what_was_deleted_comes_back(
+    qdrant_url: str, collection: str, collection_name: str, tmp_path: Path
+) -> None:
+    command = SnapshotCommand(f"file://{tmp_path}/vault", qdrant_url, collection_name)
+    manifest = command.create("--node", qdrant_url)
+    assert (manifest["collection"], manifest["points_before"]) == (collection, ITEMS)
+    with client_of(qdrant_url) as client:
+        config = client.get_collection(collection).config
+        indexes = client.get_collection(collection).payload_schema
+        assert client.list_shard_snapshots(collection, 0) == []
+        client.delete_collection(collection)
+        assert command.restore("--verify") == {"snapshot": manifest["name"], "verified": True}
+        assert not client.collection_exists(collection)
+        assert command.restore()["points"] == ITEMS
+        restored = client.get_collection(collection_name)
+        assert restored.config == config
+        assert restored.payload_schema == indexes
+        client.delete_collection(collection)
+
+
+def test_a_bucket_keeps_them_too(
+    qdrant_url: str, collection: str, collection_name: str, bucket: BucketServer
+) -> None:
+    name = f"snapshots-{uuid.uuid4().hex[:8]}"
+    endpoint = bucket.environment["AWS_ENDPOINT_URL"]
+    s3fs.S3FileSystem(key="test", secret="test", endpoint_url=endpoint, skip_instance_cache=True).mkdir(name)
+    command = SnapshotCommand(f"s3://{name}/backups", qdrant_url, collection_name, bucket.environment)
+    first = command.create("--keep", "1")["name"]
+    second = command.create("--keep", "1")["name"]
+    assert first < second
+    assert command.names() == [second]
+    with client_of(qdrant_url) as client:
+        client.delete_collection(collection)
+        assert command.restore()["points"] == ITEMS
+        client.delete_collection(collection)
+
+
+def test_what_is_wrong_is_said(qdrant_url: str, collection_name: str, tmp_path: Path) -> None:
+    command = SnapshotCommand(str(tmp_path / "vault"), qdrant_url, collection_name)
+    with pytest.raises(CommandFailedError, match="nothing_stored"):
+        command.create()
+    with pytest.raises(CommandFailedError, match="no_such_snapshot"):
+        command.restore()
+    with pytest.raises(CommandFailedError, match=r"^3: .*unavailable"):
+        SnapshotCommand(str(tmp_path / "vault"), "http://127.0.0.1:1", collection_name).create()
+    with pytest.raises(CommandFailedError, match="wrong_url"):
+        SnapshotCommand("nothing://x", qdrant_url, collection_name).names()
+
+
+@contextmanager
+def tls_front(upstream: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """HTTPS before a store, certified by a private authority; gives its address and the authority's file."""
+    files = Authority("private").issue(folder)
+
+    async def forward(request: Request) -> Response:
+        async with httpx.AsyncClient(base_url=upstream, timeout=60) as client:
+            headers = {name: value for name, value in request.headers.items() if name != "host"}
+            answer = await client.request(
+                request.method,
+                request.url.path,
+                params=dict(request.query_params),
+                content=await request.body(),
+                headers=headers,
+            )
+        return Response(answer.content, answer.status_code, {"content-type": answer.headers["content-type"]})
+
+    methods = ["GET", "POST", "PUT", "DELETE"]
+    application = Starlette(routes=[Route("/{path:path}", forward, methods=methods)])
+    config = uvicorn.Config(
+        application,
+        port=0,
+        log_level="critical",
+        ssl_certfile=str(files.certificate),
+        ssl_keyfile=str(files.key),
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"https://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", folder / "ca.crt"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+async def test_a_key_and_a_private_authority(tmp_path: Path) -> None:
+    key = {"IMAGERAG_STORE_API_KEY": "a-secret-key"}
+    with (
+        StoreProcess(tmp_path / "store" / "data", key) as store,
+        tls_front(store.url, tmp_path / "tls") as (url, authority),
+    ):
+        async with Index(url, api_key="a-secret-key", ca_path=authority) as index:
+            await fill(index)
+        async with Index(url, api_key="a-secret-key") as stranger:
+            with pytest.raises(UnavailableError):
+                await stranger.resolve()
+        secrets = tmp_path / "secrets"
+        secrets.mkdir()
+        (secrets / "QDRANT_API_KEY").write_text("a-secret-key\n")
+        told = {"QDRANT_CA_PATH": str(authority), "IMAGERAG_SECRETS_DIR": str(secrets)}
+        command = SnapshotCommand(str(tmp_path / "vault"), url, environment=told)
+        assert command.create("--node", url)["points_before"] == ITEMS
+        assert command.restore()["points"] == ITEMS
+        keyless = SnapshotCommand(str(tmp_path / "vault"), url, environment={"QDRANT_CA_PATH": str(authority)})
+        with pytest.raises(CommandFailedError) as refused:
+            keyless.create()
+        assert "a-secret-key" not in json.dumps(str(refused.value))
+
+
+def test_a_file_that_is_no_authority_ends_the_start(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(ssl.SSLError):
+        Index("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem")._open()
