@@ -120,9 +120,7 @@ async def test_a_replica_that_says_no_is_passed_over() -> None:
         assert min(await calls()) >= 4
 
 
-async def test_a_mixed_fleet_is_refused_by_name(
-    store: StoreProcess, collection_name: str
-) -> None:
+async def test_a_mixed_fleet_is_refused_by_name(store: StoreProcess, collection_name: str) -> None:
     """Each search tries twice at most; what fails names both models."""
     async with AsyncExitStack() as stack:
         ours, other = ColourEncoder(), ColourEncoder("colour@2")
