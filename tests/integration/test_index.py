@@ -205,6 +205,16 @@ async def test_facets_count_own_fields_and_metadata(index: Index, collection: Co
         await index.facet(collection, "a", "tenant", None, 10)
 
 
+@pytest.mark.parametrize("name", ["shoe size", "颜色", "a/b", "S\t", "$"])
+async def test_fields_of_any_name_are_filtered_and_counted(
+    index: Index, collection: Collection, name: str
+) -> None:
+    await index.upsert(collection, "a", [_indexed(f"x{n}", **{name: "red" if n else "blue"}) for n in range(3)])
+    values = await index.facet(collection, "a", name, {name: "red"}, 10)
+    assert [(value.value, value.count) for value in values] == [("red", 2)]
+    assert await index.facet(collection, "a", f"no {name}", None, 10) == []
+
+
 async def test_a_thousand_requests_across_tenants_leak_nothing(index: Index, collection: Collection) -> None:
     """Searches, filters, reads, deletes and facets of one tenant that aim at another's items (seeded)."""
     victim = [_indexed(f"v{n}", tenant="victim", text=f"secret {n}", seed=n, owner="victim") for n in range(30)]

@@ -10,6 +10,7 @@ value means equality. An object holds operators, all of which must hold: `any`, 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ MAX_TERMS = 256
 MAX_DEPTH = 8
 MAX_CHOICES = 1000
 _OWN_FIELDS = frozenset(PAYLOAD_INDEXES) - {TENANT, DELETED} | {"title", "media.sha256", "position.page"}
+_PLAIN_PART = re.compile(r"[A-Za-z0-9_-]+")
 _BOUNDS = ("gt", "gte", "lt", "lte")
 
 
@@ -48,7 +50,17 @@ def field_path(name: str) -> str:
     path = name.removeprefix(f"{METADATA}.")
     if not path or path in {TENANT, DELETED, REVISION} or len(path) > 200 or any(c in path for c in '[]"\0'):
         raise InvalidFilterError(f"{name[:80]!r} is not a field one can filter by.")
-    return f"{METADATA}.{path}"
+    parts = path.split(".")
+    if not all(parts):
+        raise InvalidFilterError(
+            f"{name[:80]!r} is not a field one can filter by: a part between its dots is empty."
+        )
+    return ".".join((METADATA, *map(_quoted, parts)))
+
+
+def _quoted(part: str) -> str:
+    """Qdrant reads letters, digits, `_` and `-`; anything else of a name stands in quotes."""
+    return part if _PLAIN_PART.fullmatch(part) else f'"{part}"'
 
 
 class _Parser:

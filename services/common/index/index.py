@@ -205,7 +205,7 @@ class Index:
             InvalidFilterError: The field or the filter is not one we know.
         """
         path, within = field_path(field), scoped(tenant, parse_filter(condition))
-        if path.startswith(f"{schema.METADATA}.") and not await self._index_field(collection, tenant, path):
+        if path.startswith(f"{schema.METADATA}.") and not await self._index_field(collection, tenant, field, path):
             return []
         with store_call("facet", collection.name):
             answer = await self._client.facet(
@@ -213,9 +213,9 @@ class Index:
             )
         return [FacetValue(str(hit.value), hit.count) for hit in answer.hits]
 
-    async def _index_field(self, collection: Collection, tenant: str, path: str) -> bool:
+    async def _index_field(self, collection: Collection, tenant: str, field: str, path: str) -> bool:
         """Let Qdrant count a field of the user's own; False if no item has it: guesses are not indexed."""
-        present = scoped(tenant, parse_filter({path: {"exists": True}}))
+        present = scoped(tenant, parse_filter({field: {"exists": True}}))
         with store_call("count", collection.name):
             found = await self._client.count(collection.name, count_filter=present, exact=True)
         if found.count == 0:

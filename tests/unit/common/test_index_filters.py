@@ -110,7 +110,21 @@ def test_any_json_gives_a_filter_or_a_typed_error(condition: dict[str, Any]) -> 
         models.Filter.model_validate_json(parsed.model_dump_json(exclude_none=True))
 
 
-@pytest.mark.parametrize("name", ["", "metadata.", "tenant", "a[]", 'a"b', "x" * 201])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("colour", "metadata.colour"),
+        ("a.b-c_d", "metadata.a.b-c_d"),
+        ("shoe size", 'metadata."shoe size"'),
+        ("颜色.深", 'metadata."颜色"."深"'),
+        ("S\t", 'metadata."S\t"'),
+    ],
+)
+def test_odd_names_are_quoted(name: str, path: str) -> None:
+    assert field_path(name) == field_path(f"metadata.{name}") == path
+
+
+@pytest.mark.parametrize("name", ["", "metadata.", "tenant", "a[]", 'a"b', "a..b", ".a", "a.", "x" * 201])
 def test_field_names_that_are_refused(name: str) -> None:
     with pytest.raises(InvalidFilterError):
         field_path(name)
