@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.deploy.rules.manifests import Manifest, Rendered, pod_template
-from tests.deploy.rules.security import THROWAWAY_LABEL
 
 Change = Callable[["Draft"], object]
 
@@ -140,6 +139,11 @@ def _key_is_not_in_the_secret(draft: Draft) -> None:
     next(each for each in volumes if each["name"] == "password")["secret"]["items"][0]["key"] = "passwort"
 
 
+@breaks("references_exist")
+def _priority_does_not_exist(draft: Draft) -> None:
+    draft.pod("Deployment", "retriever")["priorityClassName"] = "imagerag-urgent"
+
+
 @breaks("mounts_have_volumes")
 def _volume_is_not_mounted(draft: Draft) -> None:
     draft.pod("Deployment", "gateway")["volumes"].append({"name": "spare", "emptyDir": {"sizeLimit": "1Mi"}})
@@ -227,13 +231,6 @@ def _secret_with_a_value(draft: Draft) -> None:
 @breaks("no_literal_secrets")
 def _password_in_a_config_map(draft: Draft) -> None:
     draft.get("ConfigMap", "imagerag-broker")["data"]["valkey.conf"] += "\nrequirepass hunter2\n"
-
-
-@breaks("throwaway_secrets_stay_in_dev")
-def _throwaway_secret_in_production(draft: Draft) -> None:
-    draft.add(
-        "Secret", "imagerag-old", metadata={"labels": {THROWAWAY_LABEL: "true"}}, stringData={"password": "a"}
-    )
 
 
 @breaks("everything_is_closed_first")

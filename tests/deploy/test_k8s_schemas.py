@@ -15,7 +15,7 @@ import yaml
 from tests.deploy.rendering import EVERYTHING, render
 from tests.deploy.rules.manifests import Manifest, subject_of
 
-KUBERNETES_VERSIONS = ("1.32", "1.37")
+KUBERNETES_VERSIONS = ("1.30", "1.37")
 """The oldest that docs/kubernetes.md names and the newest that the validator knows."""
 _CUSTOM_SCHEMAS = Path(__file__).parent / "custom_objects.yaml"
 _OURS = ("keda.sh/", "monitoring.coreos.com/")

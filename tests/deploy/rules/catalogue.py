@@ -40,7 +40,6 @@ _ALL: tuple[Rule, ...] = (
     security.no_account_tokens,
     security.accounts_are_not_shared,
     security.no_literal_secrets,
-    security.throwaway_secrets_stay_in_dev,
     network.everything_is_closed_first,
     network.needed_connections_are_open,
     network.other_connections_are_closed,

@@ -20,7 +20,7 @@ class Reference:
 
 
 def references_exist(rendered: Rendered) -> Findings:
-    """ConfigMaps, Secrets, claims and service accounts that pods name exist, and hold the keys asked for."""
+    """What pods name exists (ConfigMaps, Secrets, claims, accounts, priorities) and holds the keys asked for."""
     for workload in rendered.workloads:
         for reference in references_of(workload):
             if reference.optional:
@@ -49,6 +49,8 @@ def references_of(workload: Workload) -> Iterator[Reference]:
     account = workload.pod.get("serviceAccountName", "default")
     if account != "default":
         yield Reference("ServiceAccount", account)
+    if "priorityClassName" in workload.pod:
+        yield Reference("PriorityClass", workload.pod["priorityClassName"])
     for pull_secret in workload.pod.get("imagePullSecrets", []):
         yield Reference("Secret", pull_secret["name"])
     for volume in workload.pod.get("volumes", []):

@@ -26,8 +26,6 @@ _SECRET_TEXTS = (
     re.compile(r'\brequirepass\s+"?(?!%s)[^\s"]'),
     re.compile(r"\b(AKIA|ghp_|hf_|sk-)[A-Za-z0-9_-]{16,}"),
 )
-THROWAWAY_LABEL = "imagerag.dev/throwaway"
-"""A Secret with this label holds made-up values for a cluster on one's own machine."""
 
 
 def pods_are_restricted(rendered: Rendered) -> Findings:
@@ -119,10 +117,9 @@ def accounts_are_not_shared(rendered: Rendered) -> Findings:
 
 
 def no_literal_secrets(rendered: Rendered) -> Findings:
-    """No password, key or token is written down, in a Secret or elsewhere; throw-away ones of dev are labelled."""
+    """No password, key or token is written down, in a Secret or elsewhere."""
     for body in rendered.objects:
-        thrown_away = THROWAWAY_LABEL in body["metadata"].get("labels", {})
-        if body["kind"] == "Secret" and (body.get("data") or body.get("stringData")) and not thrown_away:
+        if body["kind"] == "Secret" and (body.get("data") or body.get("stringData")):
             yield Finding(subject_of(body), "holds a value")
         if body["kind"] != "Secret" and any(
             each.search(text) for text in strings_in(body) for each in _SECRET_TEXTS
@@ -136,10 +133,3 @@ def no_literal_secrets(rendered: Rendered) -> Findings:
         for name, value in (settings.get("data") or {}).items():
             if _SECRET_NAMES.search(name) and value:
                 yield Finding(subject_of(settings), f"{name} is written down")
-
-
-def throwaway_secrets_stay_in_dev(rendered: Rendered) -> Findings:
-    """Made-up secrets are for the dev overlay alone."""
-    for body in rendered.of_kind("Secret"):
-        if THROWAWAY_LABEL in body["metadata"].get("labels", {}) and rendered.name != "overlays/dev":
-            yield Finding(subject_of(body), "is a throw-away secret outside overlays/dev")
