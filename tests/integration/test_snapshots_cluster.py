@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -175,7 +175,7 @@ async def test_the_newest_stay_and_what_a_crash_left_goes(benches: Callable[...,
         (folder / "shard-0.snapshot").write_bytes(b"left by a crash, or being written")
     for _ in range(3):
         made.append(bench.service().create("imagerag", keep=2).name)
-        time.sleep(1.0)  # names tell seconds
+        await asyncio.sleep(1.0)  # names tell seconds
     assert vault.names() == made[-2:]
     assert not half.exists()
     assert fresh.exists()

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from services.cli.settings import CliSettings, ClusterPorts, ExternalServers
+from services.cli.snapshots.settings import SnapshotSettings
 from services.common.settings import ServiceSettings, variable_name
 from services.encoder.settings import EncoderSettings
 from services.gateway.settings import GatewaySettings
@@ -31,6 +32,7 @@ TABLES: dict[str, type[BaseSettings]] = {
     "store": StoreSettings,
     "workers": WorkersSettings,
     "command line": CliSettings,
+    "snapshots": SnapshotSettings,
     "servers that replace embedded ones": ExternalServers,
     "ports of imagerag up": ClusterPorts,
 }
