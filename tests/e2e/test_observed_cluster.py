@@ -104,6 +104,8 @@ def test_an_ingest_is_one_trace_from_the_request_through_the_queue_to_the_upsert
     sent = tree.one("gateway", "PRODUCER", "send bulk", request)
     worked = tree.one("workers", "CONSUMER", "process bulk", sent)
     assert worked.attributes["imagerag.job_id"] == job_id
+    header = cluster.folder / "objects" / "jobs" / "default" / job_id / "job.json"
+    assert json.loads(header.read_bytes())["traceparent"].split("-")[1] == trace, "later tries link to it"
     asked = tree.one("workers", "CLIENT", r"imagerag\.v1\.Encoder/EncodeImages")
     tree.one("encoder", "SERVER", r"imagerag\.v1\.Encoder/EncodeImages", asked)
     written = tree.one("workers", "CLIENT", "upsert imagerag-.*")
