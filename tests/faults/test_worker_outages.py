@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
+import redis
 
+from services.common.index.ids import item_id
+from services.common.jobs.identity import key_of
 from services.common.jobs.messages import batches
 from services.common.jobs.records import Job, JobSource, ManifestLine
 from tests.fixtures.brokers import ValkeyProcess, free_port
 from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.odd_pictures import encode, noise
+from tests.fixtures.site import FrontProcess
 from tests.fixtures.store import StoreProcess
 from tests.fixtures.workers import (
     StoredItems,
@@ -26,9 +34,12 @@ from tests.fixtures.workers import (
     wait_until_closed,
 )
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 ITEMS = 1000
 LIMIT_S = 150.0
+CONSUMING_S = 60.0
+HANGING_S = 60.0
+REFUSED_S = 5.0
 TENANT = "default"
 
 
@@ -39,6 +50,7 @@ class Plant:
     surroundings: Surroundings
     broker: ValkeyProcess
     store: StoreProcess
+    gateway: FrontProcess
 
     def submit(self, items: int = ITEMS) -> Job:
         """Accept and queue a job."""
@@ -51,6 +63,33 @@ class Plant:
         self.surroundings.publish(list(batches(job)))
         return job
 
+    def post(self) -> httpx.Response:
+        """Submit one passage as a client does."""
+        items = {"items": [{"key": f"passage-{time.monotonic_ns()}", "text": "a red one"}]}
+        return httpx.post(f"http://{self.gateway.address}/v1/jobs", json=items, timeout=30, trust_env=False)
+
+    def check_refusal(self) -> None:
+        """Submitting is refused soon, and says when to come back."""
+        started = time.monotonic()
+        answer = self.post()
+        seconds = time.monotonic() - started
+        print(f"\nsubmit: {answer.status_code} after {seconds:.2f} s, Retry-After {answer.headers['retry-after']}")
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert seconds < REFUSED_S
+
+    def check_consuming(self, job: Job) -> None:
+        """Lines are stored again soon, and a new job is taken and done."""
+        ledger, started = self.surroundings.ledger(), time.monotonic()
+        before = ledger.progress(TENANT, job.id).stored
+        wait_for(lambda: ledger.progress(TENANT, job.id).stored > before, CONSUMING_S)
+        seconds = time.monotonic() - started
+        answer = self.post()
+        assert answer.status_code == 202, answer.text
+        print(f"consuming again after {seconds:.1f} s, with {before} of {job.total} lines stored")
+        progress = wait_until_closed(ledger, TENANT, answer.json()["job_id"], LIMIT_S)
+        assert (progress.stored, progress.failed) == (1, 0)
+
     def wait_until_begun(self, job: Job) -> None:
         """Wait for the first stored lines."""
         ledger = self.surroundings.ledger()
@@ -62,7 +101,13 @@ class Plant:
         progress = wait_until_closed(self.surroundings.ledger(), TENANT, job.id, LIMIT_S)
         print(f"\n{progress}")
         assert (progress.stored, progress.failed) == (job.total, 0)
-        assert StoredItems(self.surroundings.qdrant_url).count(TENANT) == job.total
+        ids = [
+            item_id(TENANT, key_of(line, line.sha256))
+            for line in self.surroundings.ledger().lines(job, 0, job.total)
+        ]
+        items = StoredItems(self.surroundings.qdrant_url)
+        stored = [items.of(TENANT, ids[start : start + 200]) for start in range(0, len(ids), 200)]
+        assert sum(map(len, stored)) == job.total
 
 
 @pytest.fixture
@@ -71,8 +116,43 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     store = StoreProcess(tmp_path / "store" / "data", {"IMAGERAG_STORE_PORT": str(free_port())})
     with ValkeyProcess(tmp_path / "broker") as broker, store, colours_in_background() as encoder:
         surroundings = Surroundings(tmp_path / "data", broker.url, store.url, encoder)
-        with WorkerProcess(surroundings, "beat", ["beat"]):
-            yield Plant(surroundings, broker, store)
+        told = {"IMAGERAG_DATA_URL": str(surroundings.folder), "BROKER_URL": broker.url}
+        gateway = FrontProcess(tmp_path / "gateway", told)
+        with gateway, WorkerProcess(surroundings, "beat", ["beat"]):
+            yield Plant(surroundings, broker, store, gateway)
+
+
+@contextmanager
+def kept_full(broker: ValkeyProcess) -> Iterator[list[str]]:
+    """Give the broker 16 MB and fill what workers free, until the block ends; gives the names of the fillers."""
+    names: list[str] = []
+    ended = threading.Event()
+
+    def run() -> None:
+        with broker.client() as filling:
+            while not ended.wait(0.02):
+                fill(filling, names)
+
+    with broker.client() as client:
+        client.config_set("maxmemory", "16mb")
+        fill(client, names)
+        filler = threading.Thread(target=run)
+        filler.start()
+        try:
+            yield names
+        finally:
+            ended.set()
+            filler.join()
+            client.delete(*names)
+
+
+def fill(client: redis.Redis, names: list[str]) -> None:
+    """Set keys in ever smaller sizes until not even the smallest is taken; their names are added to `names`."""
+    for size in (1 << 20, 1 << 16, 1 << 12, 1 << 6):
+        with contextlib.suppress(redis.exceptions.OutOfMemoryError):
+            while True:
+                client.set(f"filler-{len(names)}", b"x" * size)
+                names.append(f"filler-{len(names)}")
 
 
 def test_the_encoder_is_killed(plant: Plant, tmp_path: Path) -> None:
@@ -103,8 +183,10 @@ def test_the_broker_is_killed(plant: Plant) -> None:
         job = plant.submit()
         plant.wait_until_begun(job)
         plant.broker.kill()
-        time.sleep(5)
+        time.sleep(2)
+        plant.check_refusal()
         plant.broker.start()
+        plant.check_consuming(job)
         plant.check(job)
         assert worker.is_running()
 
@@ -114,10 +196,67 @@ def test_the_broker_hangs(plant: Plant) -> None:
         job = plant.submit()
         plant.wait_until_begun(job)
         os.kill(plant.broker.pid, signal.SIGSTOP)
-        time.sleep(25)
-        os.kill(plant.broker.pid, signal.SIGCONT)
+        stopped = time.monotonic()
+        try:
+            while time.monotonic() - stopped < HANGING_S:
+                plant.check_refusal()
+                time.sleep(10)
+        finally:
+            os.kill(plant.broker.pid, signal.SIGCONT)
+        plant.check_consuming(job)
         plant.check(job)
         assert worker.is_running()
+
+
+def test_the_brokers_clients_are_reset(plant: Plant) -> None:
+    with WorkerProcess(plant.surroundings, "worker") as worker:
+        job = plant.submit()
+        plant.wait_until_begun(job)
+        killed = 0
+        with plant.broker.client() as client:
+            for _ in range(5):
+                killed += int(client.client_kill_filter(_type="normal", skipme=True))
+                time.sleep(0.5)
+        print(f"\n{killed} connections reset")
+        assert killed >= 5
+        plant.check_consuming(job)
+        plant.check(job)
+        assert worker.is_running()
+
+
+def test_the_broker_is_full(plant: Plant) -> None:
+    with WorkerProcess(plant.surroundings, "worker") as worker:
+        job = plant.submit()
+        plant.wait_until_begun(job)
+        with kept_full(plant.broker) as fillers:
+            for _ in range(3):
+                time.sleep(5)
+                plant.check_refusal()
+            assert worker.is_running()
+        print(f"full with {len(fillers)} fillers for 15 s")
+        plant.check_consuming(job)
+        plant.check(job)
+        assert worker.is_running()
+
+
+def test_a_task_sleeps_three_times_the_visibility_timeout(plant: Plant) -> None:
+    visibility_s = 6
+    plant.surroundings.settings |= {
+        "IMAGERAG_WORKERS_VISIBILITY_TIMEOUT_S": str(visibility_s),
+        "IMAGERAG_WORKERS_BATCH_LIMIT_S": str(visibility_s - 1),
+    }
+    with WorkerProcess(plant.surroundings, "worker") as worker:
+        job = plant.submit(200)
+        plant.wait_until_begun(job)
+        (asleep,) = worker.children()
+        os.kill(asleep, signal.SIGSTOP)
+        with WorkerProcess(plant.surroundings, "second"):
+            time.sleep(3 * visibility_s)
+            ledger = plant.surroundings.ledger()
+            print(f"\nwhile one sleeps the other has brought it to {ledger.progress(TENANT, job.id).stored}")
+            os.kill(asleep, signal.SIGCONT)
+            plant.check(job)
+            assert worker.is_running()
 
 
 def test_the_broker_loses_everything(plant: Plant) -> None:

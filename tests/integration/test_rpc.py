@@ -126,7 +126,7 @@ async def test_a_garbled_message_is_the_callers_mistake() -> None:
     async with _serving(_raises(ValueError())) as (_, _, address), grpc.aio.insecure_channel(address) as channel:
         for garbled in (b"\xff" * 100, b"\x0a\x05ab", b"\x12\x02\xff\xfe"):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await channel.unary_unary(f"/{NAME}/DeleteItem")(garbled, timeout=5)
+                await channel.unary_unary(f"/{NAME}/DeleteItem")(garbled, timeout=5)  # type: ignore[arg-type]
             assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
             assert caught.value.details() == f"The message is not a request of {NAME}/DeleteItem."
 
