@@ -19,7 +19,7 @@ HEAD = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {l
 
 @asynccontextmanager
 async def node(answers: Callable[[int], str]) -> AsyncIterator[tuple[str, list[int]]]:
-    """A server that answers, cuts or leaves waiting its n-th connection, from 1; gives its address and the count."""
+    """A server that answers, cuts or leaves waiting its n-th connection; gives its address and those seen."""
     seen: list[int] = []
     released = asyncio.Event()
 
