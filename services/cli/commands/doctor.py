@@ -12,6 +12,7 @@ from services.cli.diagnosis.cluster import cluster_findings
 from services.cli.diagnosis.endpoint import endpoint_findings
 from services.cli.diagnosis.findings import Finding, Level
 from services.cli.diagnosis.machine import machine_findings
+from services.cli.diagnosis.qdrant import ask_qdrant
 from services.cli.errors import EXIT_FAILED
 from services.cli.options import AsJson, Data, Key, Url, data_folder, open_client
 from services.cli.output import Output, plain
@@ -28,7 +29,9 @@ def doctor_command(data: Data = None, url: Url = None, key: Key = None, as_json:
     running = read_state(folder)
     with open_client(url or (running.url if running else None), key) as client:
         of_cluster = cluster_findings(client, folder / "logs" if running else None)
-    findings = [*machine_findings(folder, running), *of_cluster, *endpoint_findings(read_model_endpoint())]
+    of_qdrant = ask_qdrant(running.addresses.get("store") if running else None)
+    of_models = endpoint_findings(read_model_endpoint())
+    findings = [*machine_findings(folder, running), *of_cluster, *of_qdrant, *of_models]
     healthy = all(finding.level is not Level.FAILED for finding in findings)
     document = {"healthy": healthy, "findings": [vars(finding) for finding in findings]}
     Output(as_json=as_json).result(document, lambda: _table(findings))
