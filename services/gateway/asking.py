@@ -47,6 +47,7 @@ class Asking:
             sources=await self._pictures.attached(query.tenant, sources_of(result.hits)),
             language=language,
             asked_with_image=query.image is not None,
+            question_image=await self._pictures.of_question(query.image),
         )
         async with aclosing(pieces):
             async for piece in pieces:

@@ -54,6 +54,15 @@ class Pictures:
         check_size(size_px)
         return Picture(await self._thumbnail(tenant, sha256, size_px), "image/webp")
 
+    async def small(self, data: bytes, size_px: int) -> bytes:
+        """A thumbnail of a picture that is kept nowhere, as WebP.
+
+        Raises:
+            ImageError: It cannot be decoded.
+        """
+        async with self._decodes:
+            return await asyncio.to_thread(_scaled, data, self._limits, size_px)
+
     async def _thumbnail(self, tenant: str, sha256: str, size_px: int) -> bytes:
         try:
             return await asyncio.to_thread(self._media.get_thumbnail, tenant, sha256, size_px)
@@ -63,9 +72,13 @@ class Pictures:
 
     def _make_thumbnail(self, tenant: str, sha256: str, size_px: int) -> bytes:
         original = self._media.get(tenant, sha256)
-        webp = thumbnail_webp(decode_rgb(original, self._limits, at_least_px=size_px), size_px)
+        webp = _scaled(original, self._limits, size_px)
         self._media.put_thumbnail(tenant, sha256, size_px, webp)
         return webp
+
+
+def _scaled(data: bytes, limits: ImageLimits, size_px: int) -> bytes:
+    return thumbnail_webp(decode_rgb(data, limits, at_least_px=size_px), size_px)
 
 
 def digest_of(item: Item) -> str:

@@ -1,4 +1,4 @@
-"""The pictures of an answer's sources, for a generator that looks at them."""
+"""The pictures of a question and of its sources, for a generator that looks at them."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ class SourcePictures:
         thumbnails = await asyncio.gather(*(self._thumbnail(tenant, source) for source in shown))
         by_number = dict(zip((source.number for source in shown), thumbnails, strict=True))
         return [replace(source, image=by_number.get(source.number)) for source in sources]
+
+    async def of_question(self, image: bytes | None) -> bytes | None:
+        """A thumbnail of the picture that was asked with; None if there is none or nobody looks at it."""
+        if image is None or not await self._are_wanted():
+            return None
+        try:
+            return await self._pictures.small(image, SIZE_PX)
+        except ImageragError:
+            return None
 
     async def _are_wanted(self) -> bool:
         if time.monotonic() - self._asked_at > _KEPT_S:

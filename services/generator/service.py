@@ -42,12 +42,14 @@ class Question:
         text: May be empty only if a picture was asked with.
         sources: What retrieval found, best first.
         language: BCP 47; empty: the question's own.
+        image: The encoded picture that was asked with, if the caller sent it along.
     """
 
     text: str
     sources: Sequence[Source]
     language: str = ""
     asked_with_image: bool = False
+    image: bytes | None = None
 
 
 @dataclass
@@ -183,6 +185,7 @@ def _task(question: Question) -> Task:
         language=answer_language(question.language, question.text),
         asked_with_image=question.asked_with_image,
         language_tag=question.language,
+        image=question.image,
     )
 
 

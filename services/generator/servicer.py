@@ -53,4 +53,5 @@ def _question(request: generator_pb2.GenerateRequest) -> Question:
         sources=[source_from_proto(tenant, source) for source in request.sources],
         language=request.language,
         asked_with_image=request.asked_with_image,
+        image=request.question_image or None,
     )

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from imagerag.v1 import types_pb2 as imagerag_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagerag/v1/generator.proto\x12\x0bimagerag.v1\x1a\x17imagerag/v1/types.proto\"\x80\x01\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.imagerag.v1.Item\x12\x10\n\x08relevant\x18\x03 \x01(\x08\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\rmatched_words\x18\x05 \x03(\t\x12\r\n\x05image\x18\x06 \x01(\x0c\"\xda\x01\n\x0fGenerateRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x10\n\x08question\x18\x02 \x01(\t\x12$\n\x07sources\x18\x03 \x03(\x0b\x32\x13.imagerag.v1.Source\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x1c\n\x14response_schema_json\x18\x05 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x06 \x01(\t\x12\x18\n\x10\x61sked_with_image\x18\x07 \x01(\x08\"\x8f\x01\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\r\n\x05quote\x18\x03 \x01(\t\x12\"\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x10.imagerag.v1.BoxH\x00\x88\x01\x01\x12\'\n\x08position\x18\x05 \x01(\x0b\x32\x15.imagerag.v1.PositionB\x06\n\x04_box\"Z\n\x10GenerateResponse\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12-\n\ncompletion\x18\x02 \x01(\x0b\x32\x17.imagerag.v1.CompletionH\x00\x42\x07\n\x05\x65vent\"o\n\nCompletion\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12(\n\tcitations\x18\x02 \x03(\x0b\x32\x15.imagerag.v1.Citation\x12\x18\n\x10nothing_relevant\x18\x03 \x01(\x08\x12\r\n\x05model\x18\x04 \x01(\t\"H\n\x18\x44\x65scribeGeneratorRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\"@\n\x19\x44\x65scribeGeneratorResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0creads_images\x18\x02 \x01(\x08\x32\xba\x01\n\tGenerator\x12I\n\x08Generate\x12\x1c.imagerag.v1.GenerateRequest\x1a\x1d.imagerag.v1.GenerateResponse0\x01\x12\x62\n\x11\x44\x65scribeGenerator\x12%.imagerag.v1.DescribeGeneratorRequest\x1a&.imagerag.v1.DescribeGeneratorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagerag/v1/generator.proto\x12\x0bimagerag.v1\x1a\x17imagerag/v1/types.proto\"\x80\x01\n\x06Source\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x1f\n\x04item\x18\x02 \x01(\x0b\x32\x11.imagerag.v1.Item\x12\x10\n\x08relevant\x18\x03 \x01(\x08\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x15\n\rmatched_words\x18\x05 \x03(\t\x12\r\n\x05image\x18\x06 \x01(\x0c\"\xf2\x01\n\x0fGenerateRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x10\n\x08question\x18\x02 \x01(\t\x12$\n\x07sources\x18\x03 \x03(\x0b\x32\x13.imagerag.v1.Source\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x1c\n\x14response_schema_json\x18\x05 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x06 \x01(\t\x12\x18\n\x10\x61sked_with_image\x18\x07 \x01(\x08\x12\x16\n\x0equestion_image\x18\x08 \x01(\x0c\"\x8f\x01\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12\r\n\x05quote\x18\x03 \x01(\t\x12\"\n\x03\x62ox\x18\x04 \x01(\x0b\x32\x10.imagerag.v1.BoxH\x00\x88\x01\x01\x12\'\n\x08position\x18\x05 \x01(\x0b\x32\x15.imagerag.v1.PositionB\x06\n\x04_box\"Z\n\x10GenerateResponse\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12-\n\ncompletion\x18\x02 \x01(\x0b\x32\x17.imagerag.v1.CompletionH\x00\x42\x07\n\x05\x65vent\"o\n\nCompletion\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12(\n\tcitations\x18\x02 \x03(\x0b\x32\x15.imagerag.v1.Citation\x12\x18\n\x10nothing_relevant\x18\x03 \x01(\x08\x12\r\n\x05model\x18\x04 \x01(\t\"H\n\x18\x44\x65scribeGeneratorRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\"@\n\x19\x44\x65scribeGeneratorResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x14\n\x0creads_images\x18\x02 \x01(\x08\x32\xba\x01\n\tGenerator\x12I\n\x08Generate\x12\x1c.imagerag.v1.GenerateRequest\x1a\x1d.imagerag.v1.GenerateResponse0\x01\x12\x62\n\x11\x44\x65scribeGenerator\x12%.imagerag.v1.DescribeGeneratorRequest\x1a&.imagerag.v1.DescribeGeneratorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCE']._serialized_start=70
   _globals['_SOURCE']._serialized_end=198
   _globals['_GENERATEREQUEST']._serialized_start=201
-  _globals['_GENERATEREQUEST']._serialized_end=419
-  _globals['_CITATION']._serialized_start=422
-  _globals['_CITATION']._serialized_end=565
-  _globals['_GENERATERESPONSE']._serialized_start=567
-  _globals['_GENERATERESPONSE']._serialized_end=657
-  _globals['_COMPLETION']._serialized_start=659
-  _globals['_COMPLETION']._serialized_end=770
-  _globals['_DESCRIBEGENERATORREQUEST']._serialized_start=772
-  _globals['_DESCRIBEGENERATORREQUEST']._serialized_end=844
-  _globals['_DESCRIBEGENERATORRESPONSE']._serialized_start=846
-  _globals['_DESCRIBEGENERATORRESPONSE']._serialized_end=910
-  _globals['_GENERATOR']._serialized_start=913
-  _globals['_GENERATOR']._serialized_end=1099
+  _globals['_GENERATEREQUEST']._serialized_end=443
+  _globals['_CITATION']._serialized_start=446
+  _globals['_CITATION']._serialized_end=589
+  _globals['_GENERATERESPONSE']._serialized_start=591
+  _globals['_GENERATERESPONSE']._serialized_end=681
+  _globals['_COMPLETION']._serialized_start=683
+  _globals['_COMPLETION']._serialized_end=794
+  _globals['_DESCRIBEGENERATORREQUEST']._serialized_start=796
+  _globals['_DESCRIBEGENERATORREQUEST']._serialized_end=868
+  _globals['_DESCRIBEGENERATORRESPONSE']._serialized_start=870
+  _globals['_DESCRIBEGENERATORRESPONSE']._serialized_end=934
+  _globals['_GENERATOR']._serialized_start=937
+  _globals['_GENERATOR']._serialized_end=1123
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,7 @@ class GenerateRequest(_message.Message):
     RESPONSE_SCHEMA_JSON_FIELD_NUMBER: _builtins.int
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     ASKED_WITH_IMAGE_FIELD_NUMBER: _builtins.int
+    QUESTION_IMAGE_FIELD_NUMBER: _builtins.int
     question: _builtins.str
     language: _builtins.str
     """BCP 47 ("en", "zh"); empty: the question's language."""
@@ -79,6 +80,8 @@ class GenerateRequest(_message.Message):
     conversation_id: _builtins.str
     asked_with_image: _builtins.bool
     """The question came with a picture."""
+    question_image: _builtins.bytes
+    """That picture, encoded, for backends that look at pictures; may be empty."""
     @_builtins.property
     def context(self) -> _types_pb2.RequestContext: ...
     @_builtins.property
@@ -93,10 +96,11 @@ class GenerateRequest(_message.Message):
         response_schema_json: _builtins.str = ...,
         conversation_id: _builtins.str = ...,
         asked_with_image: _builtins.bool = ...,
+        question_image: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_with_image", b"asked_with_image", "context", b"context", "conversation_id", b"conversation_id", "language", b"language", "question", b"question", "response_schema_json", b"response_schema_json", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_with_image", b"asked_with_image", "context", b"context", "conversation_id", b"conversation_id", "language", b"language", "question", b"question", "question_image", b"question_image", "response_schema_json", b"response_schema_json", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

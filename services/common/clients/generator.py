@@ -53,6 +53,7 @@ class GeneratorClient(RpcClient):
         sources: Sequence[Source],
         language: str = "",
         asked_with_image: bool = False,
+        question_image: bytes | None = None,
         deadline_s: float | None = None,
     ) -> AsyncGenerator[str | Completion, None]:
         """Answer `question` from `sources`.
@@ -63,6 +64,7 @@ class GeneratorClient(RpcClient):
             sources: Numbered from 1, best first.
             language: BCP 47; empty: the question's language.
             asked_with_image: The question came with a picture.
+            question_image: That picture, encoded; only for a generator that looks at pictures.
             deadline_s: Longest wait for the whole answer.
 
         Yields:
@@ -78,6 +80,7 @@ class GeneratorClient(RpcClient):
             sources=[source_to_proto(source) for source in sources],
             language=language,
             asked_with_image=asked_with_image,
+            question_image=question_image or b"",
         )
         call = self._stub.Generate(request, timeout=deadline_s or self._deadline_s, metadata=call_metadata())
         async with aclosing(stream("generator", call)) as messages:

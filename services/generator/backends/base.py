@@ -19,6 +19,7 @@ class Task:
         language: To answer in.
         asked_with_image: The question came with a picture; `question` may then be empty.
         language_tag: What the caller asked for, BCP 47, unchecked; empty: the question's language.
+        image: The picture it came with, encoded, if the caller sent it along.
     """
 
     question: str
@@ -26,6 +27,7 @@ class Task:
     language: Language
     asked_with_image: bool
     language_tag: str = ""
+    image: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,17 @@ def picture_urls(sources: Sequence[Source], *, limit: int, side_px: int) -> dict
     return urls
 
 
+def question_picture_url(data: bytes | None, side_px: int) -> str | None:
+    """`data:` URL of the picture that was asked with; None if there is none, or none that can be read."""
+    if data is None:
+        return None
+    try:
+        return _data_url(data, side_px)
+    except ImageError as error:
+        log.warning("question_picture_left_out", code=error.code)
+        return None
+
+
 def _data_url(data: bytes, side_px: int) -> str:
     small = decode_rgb(data, _LIMITS, at_least_px=side_px)
     small.thumbnail((side_px, side_px), Image.Resampling.BICUBIC)

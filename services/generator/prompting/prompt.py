@@ -46,6 +46,7 @@ class Prompt:
         sources: The sources as fenced text.
         pictures: `data:` URLs by the number of their source, in order.
         question: The fenced question and what to do.
+        question_picture: `data:` URL of the picture that was asked with.
         numbers: Sources that the model is shown: all that it may cite.
         boundary: The name of this request's blocks; a secret.
         budget: What it was built for.
@@ -58,9 +59,17 @@ class Prompt:
     numbers: frozenset[int]
     boundary: str
     budget: Budget
+    question_picture: str | None = None
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether anything but text is sent."""
+        return bool(self.pictures) or self.question_picture is not None
 
 
-def build_prompt(task: Task, pictures: Mapping[int, str], boundary: str, budget: Budget) -> Prompt:
+def build_prompt(
+    task: Task, pictures: Mapping[int, str], boundary: str, budget: Budget, question_picture: str | None = None
+) -> Prompt:
     """The prompt of `task` within `budget`.
 
     Args:
@@ -68,8 +77,10 @@ def build_prompt(task: Task, pictures: Mapping[int, str], boundary: str, budget:
         pictures: `data:` URLs by source number; those that fit are sent, best source first.
         boundary: See `services.generator.prompting.fencing.new_boundary`.
         budget: Sources are cut to it. Instructions and question are always sent in full.
+        question_picture: `data:` URL; sent if it takes no more than the pictures' share of the window.
     """
     system_template, question_template = _templates[task.language]
+    question_picture = question_picture if _has_room_for_one(budget) else None
     system = system_template.render(
         boundary=Escaped(boundary), language=_asked_language(task), no_answer=Escaped(NO_ANSWER)
     )
@@ -77,9 +88,11 @@ def build_prompt(task: Task, pictures: Mapping[int, str], boundary: str, budget:
         boundary=Escaped(boundary),
         question=escaped(task.question, len(task.question) * 2),
         asked_with_image=task.asked_with_image,
+        shows_image=question_picture is not None,
         no_answer=Escaped(NO_ANSWER),
     )
     fixed = estimated_tokens(system) + estimated_tokens(question) + 2 * MESSAGE_TOKENS
+    fixed += picture_tokens(budget.picture_side_px) if question_picture else 0
     room = max(budget.context - budget.answer - fixed, 0)
     sent = _fitting_pictures(task, pictures, int(room * _PICTURES_SHARE), budget)
     left = room - len(sent) * picture_tokens(budget.picture_side_px)
@@ -93,7 +106,13 @@ def build_prompt(task: Task, pictures: Mapping[int, str], boundary: str, budget:
         numbers=numbers,
         boundary=boundary,
         budget=budget,
+        question_picture=question_picture,
     )
+
+
+def _has_room_for_one(budget: Budget) -> bool:
+    window = (budget.context - budget.answer) * _PICTURES_SHARE
+    return budget.pictures > 0 and picture_tokens(budget.picture_side_px) <= window
 
 
 def _fitting_pictures(task: Task, pictures: Mapping[int, str], room: int, budget: Budget) -> dict[int, str]:

@@ -17,7 +17,7 @@ from services.generator.grounding.grounded import GroundedText
 from services.generator.grounding.secrets import instruction_sentences
 from services.generator.metrics import count_sentences
 from services.generator.prompting.fencing import new_boundary
-from services.generator.prompting.pictures import picture_urls
+from services.generator.prompting.pictures import picture_urls, question_picture_url
 from services.generator.prompting.prompt import Budget, Prompt, build_prompt
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,10 @@ class OpenAIBackend:
         urls = await asyncio.to_thread(
             picture_urls, task.sources, limit=budget.pictures, side_px=budget.picture_side_px
         )
-        return build_prompt(task, urls, new_boundary(), budget)
+        asked_with = None
+        if budget.pictures:
+            asked_with = await asyncio.to_thread(question_picture_url, task.image, budget.picture_side_px)
+        return build_prompt(task, urls, new_boundary(), budget, asked_with)
 
     def _smaller(self, reason: Reason, prompt: Prompt) -> Budget | None:
         """What may fit after a refusal, tried once: half of the window, or no pictures."""
@@ -72,7 +75,7 @@ class OpenAIBackend:
             return None
         if reason is Reason.CONTEXT:
             return replace(self._budget, context=self._budget.context // 2)
-        return replace(self._budget, pictures=0) if reason is Reason.PICTURES and prompt.pictures else None
+        return replace(self._budget, pictures=0) if reason is Reason.PICTURES and prompt.has_pictures else None
 
     async def _grounded(self, prompt: Prompt) -> AsyncGenerator[str | Declined, None]:
         secrets = [self._api_key, prompt.boundary, *instruction_sentences(prompt.system)]
