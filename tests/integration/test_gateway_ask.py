@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from services.common.errors import UnavailableError
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway, stored_picture
@@ -52,6 +54,25 @@ async def test_a_question_with_a_picture(gateway: RunningGateway) -> None:
     files: dict[str, Any] = {"image": ("q.png", drawn_picture(9)), "query": (None, '{"question": "cat"}')}
     answer = await gateway.client.post("/v1/ask", files=files)
     assert len(answer.json()["hits"]) == 3
+
+
+@pytest.mark.parametrize("reads_images", [True, False])
+async def test_pictures_go_to_a_generator_that_looks_at_them(gateway: RunningGateway, reads_images: bool) -> None:
+    gateway.behaviour.reads_images = reads_images
+    files: dict[str, Any] = {
+        "image": ("q.png", drawn_picture(9, 900, 700)),
+        "query": (None, '{"question": "cat"}'),
+    }
+    await gateway.client.post("/v1/ask", files=files)
+    asked = gateway.behaviour.questions[0]
+    pictures = [asked.question_image, *(source.image for source in asked.sources)]
+    assert asked.asked_with_image
+    expected = [(512, 398)] + [(320, 240)] * 3 if reads_images else [None] * 4
+    assert [size_of(picture) for picture in pictures] == expected
+
+
+def size_of(picture: bytes) -> tuple[int, int] | None:
+    return Image.open(io.BytesIO(picture)).size if picture else None
 
 
 @pytest.mark.parametrize("headers", [{}, STREAM])
