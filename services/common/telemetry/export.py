@@ -24,7 +24,7 @@ _DELAY_MS = 1_000
 _QUEUE_SPANS = 4_096
 """Spans that wait at most; with a slow collector the ones beyond are dropped, and no call waits."""
 _EXPORT_TIMEOUT_S = 5.0
-_FLUSH_S = 2.0
+_FLUSH_S = 1.0
 """Longest wait for the collector at the end of a process."""
 _provider: TracerProvider | None = None
 
@@ -72,7 +72,7 @@ def start_tracing(service: str, endpoint: str | None, ratio: float) -> None:
 
 
 def stop_tracing() -> None:
-    """Send what waits, for at most two seconds, and turn tracing off."""
+    """Send what waits, for at most a second, and turn tracing off."""
     global _provider
     provider, _provider = _provider, None
     use_tracer(None)
