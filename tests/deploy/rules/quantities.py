@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 _FACTORS = {
@@ -24,9 +25,7 @@ def quantity(text: str | int | float) -> Fraction:
     Raises:
         ValueError: Not a quantity.
     """
-    written = str(text)
-    digits = written.rstrip("KMGTkmi")
-    factor = _FACTORS.get(written[len(digits) :])
-    if factor is None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", str(text))
+    if found is None or found[2] not in _FACTORS:
         raise ValueError(f"not a quantity: {text}")
-    return Fraction(digits) * factor
+    return Fraction(found[1]) * _FACTORS[found[2]]
