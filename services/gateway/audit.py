@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Send
-from starlette.types import Scope as AsgiScope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.common.api_keys import Scope
 from services.gateway.door import CALLER, RULE
 from services.gateway.keys import Caller
 from services.gateway.policy import Rule
@@ -22,7 +20,6 @@ LOGGER = "imagerag.audit"
 DENIALS_PER_S = 20
 """Refusals that are written each second: a stranger must not fill the disk. The next line says how many were
 left out."""
-_AUDITED = frozenset({Scope.WRITE, Scope.ADMIN})
 _DENIED = frozenset({401, 403})
 log = structlog.stdlib.get_logger(LOGGER)
 
@@ -41,7 +38,7 @@ class Audit:
         # Whatever level the other logs are set to.
         logging.getLogger(LOGGER).setLevel(logging.INFO)
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and write what became of it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -59,27 +56,27 @@ class Audit:
         finally:
             self._write(scope, status)
 
-    def _write(self, scope: AsgiScope, status: int) -> None:
+    def _write(self, scope: Scope, status: int) -> None:
         rule: Rule | None = scope.get(RULE)
         denied = status in _DENIED
-        if not denied and (rule is None or rule.scope not in _AUDITED):
-            return
-        if denied and not self._denials.spend():
+        audited = rule is not None and rule.is_audited
+        if not (denied or audited) or (denied and not self._denials.spend()):
             return
         caller: Caller = scope.get(CALLER) or Caller(tenant="")
+        left_out = self._denials.take_left_out()
         log.info(
             "audit",
-            method=scope["method"] if rule is None else rule.method,
+            method="" if rule is None else rule.method,
             route="unmatched" if rule is None else rule.path,
             status=status,
             outcome=scope.get(OUTCOME, "ok" if 0 < status < 400 else "broken_off"),
             key=caller.name,
             tenant=caller.tenant,
             client=self._client(scope),
-            **({"left_out": left_out} if (left_out := self._denials.take_left_out()) else {}),
+            **({"left_out": left_out} if left_out else {}),
         )
 
-    def _client(self, scope: AsgiScope) -> str:
+    def _client(self, scope: Scope) -> str:
         peer = scope.get("client") or ("", 0)
         return client_address(peer[0], Headers(scope=scope).getlist("x-forwarded-for"), self._trusted)
 

@@ -66,14 +66,13 @@ class Door:
 
     def _known(self, rule: Rule, scope: Scope) -> Caller:
         """The caller, if it may do what the rule asks for."""
-        if rule.scope is None:
+        if not rule.scopes:
             return _ANYONE
         caller = self._keyring.caller_of(Headers(scope=scope).get("authorization"))
         scope[CALLER] = caller
-        if rule.scope not in caller.scopes:
-            raise MissingScopeError(
-                f"This key lacks the scope {rule.scope.value!r} that {rule.method} {rule.path} needs."
-            )
+        if not caller.scopes.intersection(rule.scopes):
+            needed = " or ".join(repr(scope.value) for scope in rule.scopes)
+            raise MissingScopeError(f"This key lacks the scope {needed} that {rule.method} {rule.path} needs.")
         return caller
 
     async def _admit(

@@ -92,11 +92,11 @@ def _describe_doors(made: dict[str, Any]) -> None:
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             rule = policy.find(method.upper(), path).rule
-            scope = None if rule is None else rule.scope
-            operation["security"] = [] if scope is None else [{SECURITY_SCHEME: []}]
-            if scope is not None:
-                operation["x-scope"] = scope.value
-            _describe_problems(operation["responses"], keyed=scope is not None)
+            scopes = () if rule is None else rule.scopes
+            operation["security"] = [{SECURITY_SCHEME: []}] if scopes else []
+            if scopes:
+                operation["x-scopes"] = [scope.value for scope in scopes]
+            _describe_problems(operation["responses"], keyed=bool(scopes))
 
 
 def _describe_problems(responses: dict[str, Any], *, keyed: bool) -> None:

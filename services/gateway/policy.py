@@ -40,28 +40,38 @@ class Rule:
     Attributes:
         method: HTTP method.
         path: Template, e.g. "/v1/items/{item_id}".
-        scope: What the caller's key must allow; None: anyone may call it.
+        scopes: The caller's key must have one of these; none: anyone may call it.
         lane: What it competes with; None: it is too small to matter.
         cost: Tenths of a request that count against the key's rate.
     """
 
     method: str
     path: str
-    scope: Scope | None
+    scopes: tuple[Scope, ...] = ()
     lane: Lane | None = None
     cost: int = 0
 
+    @property
+    def is_audited(self) -> bool:
+        """It changes something, or is for operators alone."""
+        return bool(self.scopes) and Scope.READ not in self.scopes
+
 
 def _open(path: str) -> Rule:
-    return Rule("GET", path, None)
+    return Rule("GET", path)
 
 
-def _read(path: str, cost: int = _REQUEST, method: str = "GET") -> Rule:
-    return Rule(method, path, Scope.READ, Lane.OTHER, cost)
+def _read(path: str, cost: int = _REQUEST) -> Rule:
+    return Rule("GET", path, (Scope.READ,), Lane.OTHER, cost)
+
+
+def _follow(path: str, cost: int = _REQUEST, method: str = "GET") -> Rule:
+    """For those who put things in as well: they look what is there already, and how far their jobs are."""
+    return Rule(method, path, (Scope.READ, Scope.WRITE), Lane.OTHER, cost)
 
 
 def _write(method: str, path: str, lane: Lane, cost: int = _REQUEST) -> Rule:
-    return Rule(method, path, Scope.WRITE, lane, cost)
+    return Rule(method, path, (Scope.WRITE,), lane, cost)
 
 
 RULES: tuple[Rule, ...] = (
@@ -71,17 +81,17 @@ RULES: tuple[Rule, ...] = (
     _open("/openapi.json"),
     _open("/healthz"),
     _open("/readyz"),
-    Rule("GET", "/metrics", Scope.ADMIN),
-    _read("/v1/info"),
-    Rule("POST", "/v1/search", Scope.READ, Lane.SEARCH, _REQUEST),
-    Rule("POST", "/v1/ask", Scope.READ, Lane.QUESTION, _QUESTION),
+    Rule("GET", "/metrics", (Scope.ADMIN,)),
+    Rule("GET", "/v1/info", tuple(Scope), Lane.OTHER, _REQUEST),
+    Rule("POST", "/v1/search", (Scope.READ,), Lane.SEARCH, _REQUEST),
+    Rule("POST", "/v1/ask", (Scope.READ,), Lane.QUESTION, _QUESTION),
     _read("/v1/facets"),
     _read("/v1/items/{item_id}"),
     _read("/v1/items/{item_id}/image", _LIGHT),
-    _read("/v1/media/{sha256}", _LIGHT, "HEAD"),
-    _read("/v1/jobs"),
-    _read("/v1/jobs/{job_id}"),
-    _read("/v1/jobs/{job_id}/failures"),
+    _follow("/v1/media/{sha256}", _LIGHT, "HEAD"),
+    _follow("/v1/jobs"),
+    _follow("/v1/jobs/{job_id}"),
+    _follow("/v1/jobs/{job_id}/failures"),
     _write("POST", "/v1/items", Lane.UPLOAD),
     _write("DELETE", "/v1/items/{item_id}", Lane.OTHER),
     _write("PUT", "/v1/media", Lane.UPLOAD, _LIGHT),

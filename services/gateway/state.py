@@ -43,7 +43,7 @@ class Gateway:
 _bearer = HTTPBearer(
     auto_error=False,
     scheme_name=SECURITY_SCHEME,
-    description="An API key; `x-scope` of an operation is the scope it needs. A gateway without keys needs none.",
+    description="An API key with one of the operation's `x-scopes`. A gateway without keys needs none.",
 )
 
 

@@ -32,12 +32,24 @@ def test_what_changes_something_needs_the_scope_write() -> None:
     changing = {rule for rule in RULES if rule.method in {"POST", "PUT", "DELETE"}} - {
         rule for rule in RULES if (rule.method, rule.path) in asking
     }
-    assert {rule.scope for rule in changing} == {Scope.WRITE}
+    assert {rule.scopes for rule in changing} == {(Scope.WRITE,)}
+    assert all(rule.is_audited for rule in changing)
     assert len(changing) == 5
 
 
 def test_data_is_never_open() -> None:
-    assert all(rule.scope is not None and rule.lane is not None for rule in RULES if rule.path.startswith("/v1/"))
+    assert all(rule.scopes and rule.lane is not None for rule in RULES if rule.path.startswith("/v1/"))
+
+
+def test_who_only_writes_can_follow_and_sees_no_item() -> None:
+    seen = {rule.path for rule in RULES if Scope.WRITE in rule.scopes and rule.method in {"GET", "HEAD"}}
+    assert seen == {
+        "/v1/info",
+        "/v1/jobs",
+        "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/failures",
+        "/v1/media/{sha256}",
+    }
 
 
 @pytest.mark.parametrize(
