@@ -64,6 +64,8 @@ def _options(health_name: str) -> list[tuple[str, int | str]]:
         ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_reconnect_backoff_ms", 2_000),
+        # The name is looked up again when a connection ends, but by default not within 30 s.
+        ("grpc.dns_min_time_between_resolutions_ms", 10_000),
         # An environment proxy has no business between services of one cluster.
         ("grpc.enable_http_proxy", 0),
     ]
