@@ -1,8 +1,8 @@
 """Three times what the system can do, for a minute: what is answered stays as much and as quick as before.
 
 Everything is real: `imagerag up` with the starter model, and a load generator that is a process of its own. All
-of them share this machine's processors, perhaps with others', so the figures are judged as ratios of one run: answers
-a second where nobody else computes, and always answers for each second of processor time that the cluster got.
+of them share this machine's processors, perhaps with others', so the figures are judged as ratios of one run:
+answers a second where nobody else computes, and always answers for each second of processor time the cluster got.
 """
 
 from __future__ import annotations
