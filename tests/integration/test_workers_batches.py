@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ async def worker(tmp_path: Path, servers: tuple[str, str]) -> AsyncIterator[Benc
     broker_url, store_url = servers
     encoder, published = MoodyEncoder(), list[BatchMessage]()
 
-    def publish(messages: Iterable[BatchMessage]) -> None:
+    def publish(messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
         published.extend(messages)
 
     async with serve_colours(encoder) as address:
