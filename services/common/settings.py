@@ -64,7 +64,7 @@ class ServiceSettings(SecretsFolder):
     tls_ca_path: Path | None = Field(default=None, validation_alias="IMAGERAG_TLS_CA_PATH")
     """Authorities that others' certificates must come from, PEM; servers then ask every client for one."""
     connection_age_s: float = Field(default=300.0, ge=1, validation_alias="IMAGERAG_CONNECTION_AGE_S")
-    """Age at which a gRPC server closes a connection; clients then look up the name again and find new replicas."""
+    """Age at which a gRPC server closes a connection; clients then look up the name and find new replicas."""
     health_port: int | None = Field(default=None, ge=0, le=65535, validation_alias="IMAGERAG_HEALTH_PORT")
     """Port for gRPC's health service alone, never with TLS, for probes that cannot speak it; unset: none."""
     drain_s: float = Field(default=10.0, ge=0, validation_alias="IMAGERAG_DRAIN_S")
