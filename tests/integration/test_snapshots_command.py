@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import ssl
 import threading
 import time
@@ -11,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -19,7 +22,7 @@ import s3fs
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from services.common.domain import IndexedItem, Item, ItemKind, ItemVectors
@@ -28,6 +31,7 @@ from services.common.index import bm25
 from services.common.index.contract import EmbeddingContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index
+from services.common.rpc.tls import TlsFiles
 from tests.fixtures.bucket import BucketServer
 from tests.fixtures.certificates import Authority
 from tests.fixtures.snapshots import CommandFailedError, SnapshotCommand
@@ -117,38 +121,46 @@ def test_what_is_wrong_is_said(qdrant_url: str, collection_name: str, tmp_path: 
 
 
 @contextmanager
-def tls_front(upstream: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """HTTPS before a store, certified by a private authority; gives its address and the authority's file."""
-    files = Authority("private").issue(folder)
+def front(upstream: str, files: TlsFiles | None = None, *, stalling: bool = False) -> Iterator[str]:
+    """A server before a store; gives its address.
+
+    Args:
+        upstream: The store.
+        files: For HTTPS.
+        stalling: Send the beginning of a snapshot and never the rest.
+    """
+    ended = asyncio.Event()
 
     async def forward(request: Request) -> Response:
         async with httpx.AsyncClient(base_url=upstream, timeout=60) as client:
-            headers = {name: value for name, value in request.headers.items() if name != "host"}
             answer = await client.request(
                 request.method,
                 request.url.path,
                 params=dict(request.query_params),
                 content=await request.body(),
-                headers=headers,
+                headers={name: value for name, value in request.headers.items() if name != "host"},
             )
+        if stalling and answer.headers["content-type"] == "application/octet-stream":
+            return StreamingResponse(begin(answer.content))
         return Response(answer.content, answer.status_code, {"content-type": answer.headers["content-type"]})
+
+    async def begin(content: bytes) -> AsyncIterator[bytes]:
+        yield content[: len(content) // 2]
+        await ended.wait()
 
     methods = ["GET", "POST", "PUT", "DELETE"]
     application = Starlette(routes=[Route("/{path:path}", forward, methods=methods)])
-    config = uvicorn.Config(
-        application,
-        port=0,
-        log_level="critical",
-        ssl_certfile=str(files.certificate),
-        ssl_keyfile=str(files.key),
-    )
-    server = uvicorn.Server(config)
+    options: dict[str, Any] = {"port": 0, "log_level": "critical", "timeout_graceful_shutdown": 1}
+    if files is not None:
+        options |= {"ssl_certfile": str(files.certificate), "ssl_keyfile": str(files.key)}
+    server = uvicorn.Server(uvicorn.Config(application, **options))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
-        yield f"https://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", folder / "ca.crt"
+        scheme = "http" if files is None else "https"
+        yield f"{scheme}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
@@ -156,10 +168,9 @@ def tls_front(upstream: str, folder: Path) -> Iterator[tuple[str, Path]]:
 
 async def test_a_key_and_a_private_authority(tmp_path: Path) -> None:
     key = {"IMAGERAG_STORE_API_KEY": "a-secret-key"}
-    with (
-        StoreProcess(tmp_path / "store" / "data", key) as store,
-        tls_front(store.url, tmp_path / "tls") as (url, authority),
-    ):
+    files = Authority("private").issue(tmp_path / "tls")
+    authority = files.trusted
+    with StoreProcess(tmp_path / "store" / "data", key) as store, front(store.url, files) as url:
         async with Index(url, api_key="a-secret-key", ca_path=authority) as index:
             await fill(index)
         async with Index(url, api_key="a-secret-key") as stranger:
@@ -182,3 +193,21 @@ def test_a_file_that_is_no_authority_ends_the_start(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     with pytest.raises(ssl.SSLError):
         Index("https://127.0.0.1:1", ca_path=tmp_path / "ca.pem")._open()
+
+
+async def test_a_command_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM while a shard is read: neither a half snapshot in the vault nor a whole one on the node."""
+    vault = tmp_path / "vault"
+    with StoreProcess(tmp_path / "store" / "data") as store, front(store.url, stalling=True) as url:
+        async with Index(store.url) as index:
+            name = await fill(index)
+        running = SnapshotCommand(str(vault), url).start("create", "--to", str(vault), "--node", url)
+        while not list(vault.glob("*/shard-*")):
+            assert running.poll() is None, "it must wait for the rest of the shard"
+            await asyncio.sleep(0.05)
+        running.terminate()
+        output, errors = await asyncio.to_thread(running.communicate, timeout=60)
+        assert running.returncode == 128 + signal.SIGTERM, output + errors
+        assert list(vault.glob("*")) == []
+        with client_of(store.url) as client:
+            assert client.list_shard_snapshots(name, 0) == []

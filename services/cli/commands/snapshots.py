@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -86,6 +88,8 @@ def _opened(
     """The service, and its errors as the command line's."""
     parts = _import_parts()
     settings = _settings()
+    # What was begun is cleaned up, in the vault and on Qdrant's disk, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with _serving(url, nodes, output, settings) as opened:
             yield opened

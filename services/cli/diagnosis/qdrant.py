@@ -34,9 +34,7 @@ def ask_qdrant(running_store: str | None) -> list[Finding]:
     with httpx.Client(
         base_url=url,
         headers={"api-key": key.get_secret_value()} if key else {},
-        verify=ssl.create_default_context(cafile=str(settings.qdrant_ca_path))
-        if settings.qdrant_ca_path
-        else True,
+        verify=ssl.create_default_context(cafile=str(authority)) if authority else True,
         timeout=10,
         trust_env=False,
     ) as client:

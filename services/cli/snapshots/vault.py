@@ -137,11 +137,18 @@ class Vault:
                 target.flush()
                 os.fsync(target.fileno())
         except BaseException:
-            # Leaving the block would finish the upload of a part as if it were the whole.
-            with suppress(AttributeError, NotImplementedError, OSError):
-                target.discard()
+            self._give_up(target)
             raise
         target.close()
+
+    def _give_up(self, target: Any) -> None:
+        """Close a file without finishing it: closing an upload would make the part look like the whole."""
+        if isinstance(self._files, LocalFileSystem):
+            target.close()
+            return
+        with suppress(Exception):  # what stays of the upload is invisible, and the first error is the one to tell
+            target.discard()
+        target.closed = True
 
     def _path(self, name: str, *rest: str) -> str:
         return "/".join((self._root, name, *rest))
