@@ -291,7 +291,7 @@ async def test_a_person_is_told_what_a_key_may_not_do(browser: Browser, tmp_path
     keys = write_keys(
         tmp_path / "keys",
         key_line("only writes", scopes=["write"], name="writer"),
-        key_line("reads slowly", scopes=["read"], name="slow", requests_per_s=0.1),
+        key_line("reads slowly", scopes=["read"], name="slow", requests_per_s=0.01),
     )
     async with running_gateway(tmp_path / "keyed", keys_path=keys) as gateway:
         stored_picture(gateway, "A cat", 1, tenant="shop")

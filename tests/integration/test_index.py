@@ -209,7 +209,8 @@ async def test_facets_count_own_fields_and_metadata(index: Index, collection: Co
 async def test_fields_of_any_name_are_filtered_and_counted(
     index: Index, collection: Collection, name: str
 ) -> None:
-    await index.upsert(collection, "a", [_indexed(f"x{n}", **{name: "red" if n else "blue"}) for n in range(3)])
+    fields: list[dict[str, Any]] = [{name: "red" if number else "blue"} for number in range(3)]
+    await index.upsert(collection, "a", [_indexed(f"x{n}", **own) for n, own in enumerate(fields)])
     values = await index.facet(collection, "a", name, {name: "red"}, 10)
     assert [(value.value, value.count) for value in values] == [("red", 2)]
     assert await index.facet(collection, "a", f"no {name}", None, 10) == []
