@@ -9,6 +9,8 @@ VENV_DEPLOY ?= .venv-deploy
 # the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# Two processes, the tests of a file together; each has a store, a broker and an encoder of its own. Empty: one process.
+PYTEST_PARALLEL ?= -n 2 --dist loadfile
 # A pip.conf for building images: packages then come from an index of your own.
 PIP_CONF ?=
 , := ,
@@ -34,7 +36,7 @@ demo: $(VENV)/.installed-up  ## the whole system on real photos; stays until Ctr
 	@$(BIN)/imagerag demo
 
 test: lint  ## lint, then unit, integration and end-to-end tests
-	@$(BIN)/python -m pytest tests/unit tests/integration tests/e2e $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_PARALLEL) tests/unit tests/integration tests/e2e $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.installed-dev  ## processes killed under load (minutes)
 	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)

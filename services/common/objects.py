@@ -13,6 +13,7 @@ import fsspec
 import structlog
 from fsspec.implementations.local import LocalFileSystem
 
+from services.common.durable import sync_path
 from services.common.errors import NotFoundError, UnavailableError
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ class LocalObjects:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_path(path.parent)
 
     def get(self, name: str) -> bytes:
         """See `ObjectStore.get`."""
@@ -128,7 +129,7 @@ class LocalObjects:
             folder = folder.parent
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
-            _sync_folder(path.parent)
+            sync_path(path.parent)
 
 
 class RemoteObjects:
@@ -218,11 +219,3 @@ def _parts(name: str) -> list[str]:
     if any(part in {".", ".."} or "\0" in part for part in parts):
         raise ValueError(f"not a plain object name: {name!r}")
     return parts
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

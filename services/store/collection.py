@@ -13,9 +13,9 @@ import qdrant_edge as edge
 import structlog
 from qdrant_client.http import models as m
 
+from services.common.durable import make_folder
 from services.common.errors import InternalError
 from services.store.description import Description
-from services.store.durable import make_folder
 from services.store.engine import engine_errors
 from services.store.snapshots.shelf import Shelf
 from services.store.translate.ids import EngineId

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from qdrant_client.http import models as m
 
-from services.store.durable import write_durably
+from services.common.durable import write_durably
 
 FILE_NAME = "collection.json"
 """A folder that lacks it is not (or no longer) a collection."""

@@ -31,7 +31,7 @@ from prometheus_client import Counter
 from services.common.errors import ImageragError
 from services.store import optimising
 from services.store.collection import Collection, Recording, new_shard_name
-from services.store.durable import copy_sparse
+from services.store.copying import copy_sparse
 from services.store.engine import EngineThread, engine_errors
 
 log = structlog.get_logger(__name__)

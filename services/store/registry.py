@@ -23,11 +23,11 @@ import structlog
 from prometheus_client import Gauge
 from qdrant_client.http import models as m
 
+from services.common.durable import make_folder, remove_durably, write_durably
 from services.common.errors import ConflictError, ImageragError, InternalError, InvalidRequestError, NotFoundError
 from services.common.settings import SettingsError
 from services.store.collection import Collection, remove_strays
 from services.store.description import FILE_NAME, Description
-from services.store.durable import make_folder, remove_durably, write_durably
 from services.store.translate.limits import OutOfRangeError
 
 log = structlog.get_logger(__name__)

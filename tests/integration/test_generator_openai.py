@@ -36,7 +36,7 @@ async def test_a_model_answers_sentence_by_sentence(model: OpenAIServer) -> None
 
 
 async def test_each_sentence_is_shown_as_soon_as_it_is_whole(model: OpenAIServer) -> None:
-    model.script.pause_s = 0.02
+    model.script.pause_s = 0.1  # between two pieces: the whole answer takes seconds, whatever else runs here
     async with generator(model) as client:
         began = time.monotonic()
         events = client.generate(tenant="shop", question="cats?", sources=[source(1), source(2)])

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
@@ -19,6 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from services.cli.errors import CliError
 from services.cli.snapshots.manifest import FILE_NAME, Manifest, moment_of
+from services.common.durable import sync_path
 
 _PIECE_BYTES = 1 << 20
 _ABANDONED_AFTER = timedelta(days=1)
@@ -85,7 +87,7 @@ class Vault:
         self.write(manifest.name, f"{FILE_NAME}.part", [content])
         os.replace(self._path(manifest.name, f"{FILE_NAME}.part"), self._path(manifest.name, FILE_NAME))
         for folder in (self._path(manifest.name), self._root):
-            _sync(folder)
+            sync_path(Path(folder))
 
     @contextmanager
     def open(self, name: str, file: str) -> Iterator[BinaryIO]:
@@ -152,11 +154,3 @@ class Vault:
 
     def _path(self, name: str, *rest: str) -> str:
         return "/".join((self._root, name, *rest))
-
-
-def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

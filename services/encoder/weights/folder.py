@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.common.durable import sync_path
 from services.common.errors import UnavailableError
 from services.common.settings import SettingsError
 from services.encoder.weights.choice import RemoteFile
@@ -93,9 +93,9 @@ class WeightsFolder:
         }
         (part / MARKER).write_text(json.dumps(marker, indent=2) + "\n", encoding="utf-8")
         for name in (*(file.name for file in files), MARKER, "."):
-            _sync(part / name)
+            sync_path(part / name)
         part.rename(self.path)
-        _sync(self.path.parent)
+        sync_path(self.path.parent)
         self._forget_other_tries()
 
     @contextmanager
@@ -141,11 +141,3 @@ def _digest(path: Path, digest: hashlib._Hash) -> str:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -23,9 +23,9 @@ import orjson
 import structlog
 from pydantic import TypeAdapter
 
+from services.common.durable import sync_path
 from services.common.errors import InvalidRequestError
 from services.store.description import Description
-from services.store.durable import sync_folder
 from services.store.snapshots.sparse import add_sparse
 
 log = structlog.get_logger(__name__)
@@ -149,7 +149,7 @@ def unpack_shard(archive: Path, folder: Path, limit_bytes: int) -> None:
         InvalidRequestError: A member is not allowed, or the file is damaged or too large.
     """
     folder.mkdir()
-    sync_folder(folder.parent)
+    sync_path(folder.parent)
     room, complete = limit_bytes, False
     with _reading(archive) as (opened, source):
         for count, member in enumerate(opened):
@@ -163,7 +163,7 @@ def unpack_shard(archive: Path, folder: Path, limit_bytes: int) -> None:
         if not complete:
             raise EOFError("the end is missing")
     for path, _, _ in os.walk(folder):
-        sync_folder(Path(path))
+        sync_path(Path(path))
 
 
 def _unpack_member(source: BinaryIO, member: tarfile.TarInfo, folder: Path) -> None:

@@ -20,7 +20,7 @@ import structlog
 
 from services.common.errors import InvalidRequestError, PayloadTooLargeError, UnavailableError
 from services.store.collection import Collection, new_shard_name
-from services.store.durable import copy_sparse
+from services.store.copying import copy_sparse
 from services.store.engine import EngineThread
 from services.store.registry import Registry
 from services.store.snapshots.archive import Header, StoppedError, read_header, unpack_shard, write_archive

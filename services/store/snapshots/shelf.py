@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from services.common.durable import remove_durably, sync_path, write_durably
 from services.common.errors import NotFoundError
-from services.store.durable import remove_durably, sync_folder, write_durably
 from services.store.translate.results import Json
 
 _FOLDER, _SUFFIX, _CHECKSUM, _PART = "snapshots", ".snapshot", ".checksum", ".part"
@@ -41,7 +41,7 @@ class Shelf:
         try:
             write_durably(self._folder / f"{name}{_CHECKSUM}", write(part).encode())
             part.rename(self._folder / name)
-            sync_folder(self._folder)
+            sync_path(self._folder)
         finally:
             part.unlink(missing_ok=True)
         return self._describe(name)

@@ -1,43 +1,10 @@
-"""Writing and removing files so that a crash leaves the old state or the new one."""
+"""Copying folders with the holes of their files."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace `path` with `content`: temporary file, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    sync_folder(path.parent)
-
-
-def remove_durably(path: Path) -> None:
-    """Unlink `path` and make that last."""
-    path.unlink()
-    sync_folder(path.parent)
-
-
-def make_folder(path: Path) -> None:
-    """Make `path` and, if it is missing, its parent; make that last."""
-    path.mkdir(parents=True)
-    sync_folder(path.parent)
-    sync_folder(path.parent.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Flush the folder's own entries to the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def copy_sparse(source: Path, target: Path) -> None:
