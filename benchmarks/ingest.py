@@ -22,10 +22,10 @@ from services.common.index.ids import content_key, item_id
 from services.common.index.payload import to_point
 from services.common.index.schema import collection_arguments
 from services.common.media.images import decode_rgb, read_header, thumbnail_webp
+from services.common.media.preprocessing import CLIP
 from services.common.media.store import THUMBNAIL_SIZES_PX, MediaStore
 from services.common.objects import open_objects
 from services.common.revision import RevisionClock
-from services.encoder.preprocessing import CLIP
 
 IMAGES = 128
 """A round's: two messages of 64."""

@@ -15,9 +15,9 @@ from transformers import CLIPConfig, CLIPModel
 
 from benchmarks.words import WORDS
 from services.common.domain import Vector
+from services.common.media.preprocessing import CLIP, Pixels
 from services.encoder.backends.backend import unit
 from services.encoder.backends.devices import Placement
-from services.encoder.preprocessing import CLIP, Pixels
 
 FOLDER = "clip-vit-b32-random-1"
 """Counts up when what is written changes."""

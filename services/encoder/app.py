@@ -15,7 +15,7 @@ from PIL import Image
 from services.common.clients.encoder import Lane, TextRole
 from services.common.rpc.server import RpcServer
 from services.encoder.admission import Admission
-from services.encoder.backends.backend import Backend
+from services.encoder.backends.backend import Backend, embed_texts
 from services.encoder.backends.registry import load_backend
 from services.encoder.batching import Batcher
 from services.encoder.service import EncoderLimits, EncoderService, compute_with
@@ -42,7 +42,7 @@ async def compose(settings: EncoderSettings) -> AsyncIterator[RpcServer]:
             ),
         }
         batch_items = min(settings.device_batch_items, served.batch_items)
-        batcher = Batcher(partial(compute_with, backend), core, batch_items)
+        batcher = Batcher(partial(compute_with, backend, settings.threads), core, batch_items)
         batcher.start()
         stack.push_async_callback(batcher.stop)
         limits = EncoderLimits(settings.max_batch_items, settings.max_text_chars, settings.image_limits())
@@ -59,6 +59,6 @@ def _load_warm(settings: EncoderSettings) -> Backend:
     backend = load_backend(settings)
     side_px = backend.description.preprocessing.side_px
     blank = backend.description.preprocessing(Image.new("RGB", (side_px, side_px)))
-    backend.encode_images(blank[None])
-    backend.encode_texts(["a picture"], TextRole.QUERY)
+    backend.encode_images([blank], settings.threads)
+    embed_texts(backend, ["a picture"], TextRole.QUERY, settings.threads)
     return backend

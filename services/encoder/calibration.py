@@ -19,7 +19,7 @@ from services.common.domain import Direction, Vector
 from services.common.errors import ImageragError
 from services.common.media.images import decode_rgb
 from services.common.settings import load_settings
-from services.encoder.backends.backend import Backend
+from services.encoder.backends.backend import Backend, embed_texts
 from services.encoder.backends.registry import load_backend
 from services.encoder.background_texts import ABSTRACT, THINGS
 from services.encoder.settings import EncoderSettings
@@ -80,7 +80,7 @@ def measure(backend: Backend, folder: Path) -> dict[Direction, float]:
             pixels = prepare(decode_rgb(path.read_bytes(), at_least_px=prepare.decode_px))
         except ImageragError:
             continue
-        rows.append(backend.encode_images(pixels[None])[0])
+        rows.append(backend.encode_images([pixels], 1)[0])
         groups.append(path.relative_to(folder).parts[0])
     return floors(np.stack(rows), groups, _in_both_roles(backend, ABSTRACT), _in_both_roles(backend, THINGS))
 
@@ -91,7 +91,7 @@ def _in_both_roles(backend: Backend, texts: Sequence[str]) -> Texts:
 
 def _encode(backend: Backend, texts: Sequence[str], role: TextRole) -> Vector:
     starts = range(0, len(texts), _BATCH_ITEMS)
-    return np.concatenate([backend.encode_texts(texts[start : start + _BATCH_ITEMS], role) for start in starts])
+    return np.concatenate([embed_texts(backend, texts[start : start + _BATCH_ITEMS], role) for start in starts])
 
 
 def main() -> None:

@@ -21,11 +21,11 @@ from services.common.errors import (
     PayloadTooLargeError,
 )
 from services.common.media.images import ImageLimits, decode_rgb
+from services.common.media.preprocessing import Pixels, Preprocessing
 from services.encoder.admission import Admission
-from services.encoder.backends.backend import Backend, ModelDescription
+from services.encoder.backends.backend import Backend, ModelDescription, embed_texts
 from services.encoder.batching import Batcher, Result
 from services.encoder.metrics import FAILED_ITEMS, PRE_SECONDS
-from services.encoder.preprocessing import Pixels, Preprocessing
 
 log = structlog.get_logger(__name__)
 IMAGE_KIND = "image"
@@ -161,14 +161,15 @@ def prepare(data: bytes, limits: ImageLimits, preprocessing: Preprocessing) -> P
             return InternalError()
 
 
-def compute_with(backend: Backend, kind: str, payloads: Sequence[Any]) -> Vector:
+def compute_with(backend: Backend, threads: int, kind: str, payloads: Sequence[Any]) -> Vector:
     """Run one batch of one kind through the model.
 
     Args:
         backend: The model.
+        threads: CPU threads for it.
         kind: `IMAGE_KIND` or the lower-case name of a `TextRole`.
         payloads: Prepared pictures or texts.
     """
     if kind == IMAGE_KIND:
-        return backend.encode_images(np.stack(payloads))
-    return backend.encode_texts(payloads, TextRole[kind.upper()])
+        return backend.encode_images(payloads, threads)
+    return embed_texts(backend, payloads, TextRole[kind.upper()], threads)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from imagerag.v1 import types_pb2 as imagerag_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19imagerag/v1/encoder.proto\x12\x0bimagerag.v1\x1a\x17imagerag/v1/types.proto\"t\n\x13\x45ncodeImagesRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x0e\n\x06images\x18\x02 \x03(\x0c\x12\x1f\n\x04lane\x18\x03 \x01(\x0e\x32\x11.imagerag.v1.Lane\"\x97\x01\n\x12\x45ncodeTextsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\r\n\x05texts\x18\x02 \x03(\t\x12#\n\x04role\x18\x03 \x01(\x0e\x32\x15.imagerag.v1.TextRole\x12\x1f\n\x04lane\x18\x04 \x01(\x0e\x32\x11.imagerag.v1.Lane\"\xd0\x01\n\x0e\x45ncodeResponse\x12)\n\x07vectors\x18\x01 \x01(\x0b\x32\x18.imagerag.v1.FloatTensor\x12\x37\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\'.imagerag.v1.EncodeResponse.ErrorsEntry\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x1a\x45\n\x0b\x45rrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.imagerag.v1.PartError:\x02\x38\x01\"?\n\x0f\x44\x65scribeRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\"\xdc\x02\n\x10\x44\x65scribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0b\n\x03\x64im\x18\x03 \x01(\r\x12\x17\n\x0fmax_batch_items\x18\x04 \x01(\r\x12\x17\n\x0fmax_image_bytes\x18\x05 \x01(\x04\x12\x18\n\x10max_image_pixels\x18\x06 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x11\n\tprecision\x18\x08 \x01(\t\x12\x44\n\x0cnoise_floors\x18\t \x03(\x0b\x32..imagerag.v1.DescribeResponse.NoiseFloorsEntry\x12\x1e\n\x16text_is_sentence_space\x18\n \x01(\x08\x12\x0e\n\x06notice\x18\x0b \x01(\t\x1a\x32\n\x10NoiseFloorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01*A\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANE_INTERACTIVE\x10\x01\x12\r\n\tLANE_BULK\x10\x02*Q\n\x08TextRole\x12\x19\n\x15TEXT_ROLE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_ROLE_QUERY\x10\x01\x12\x15\n\x11TEXT_ROLE_PASSAGE\x10\x02\x32\xee\x01\n\x07\x45ncoder\x12M\n\x0c\x45ncodeImages\x12 .imagerag.v1.EncodeImagesRequest\x1a\x1b.imagerag.v1.EncodeResponse\x12K\n\x0b\x45ncodeTexts\x12\x1f.imagerag.v1.EncodeTextsRequest\x1a\x1b.imagerag.v1.EncodeResponse\x12G\n\x08\x44\x65scribe\x12\x1c.imagerag.v1.DescribeRequest\x1a\x1d.imagerag.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19imagerag/v1/encoder.proto\x12\x0bimagerag.v1\x1a\x17imagerag/v1/types.proto\"\xa3\x01\n\x13\x45ncodeImagesRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x0e\n\x06images\x18\x02 \x03(\x0c\x12\x1f\n\x04lane\x18\x03 \x01(\x0e\x32\x11.imagerag.v1.Lane\x12-\n\x08prepared\x18\x04 \x01(\x0b\x32\x1b.imagerag.v1.PreparedImages\"7\n\x0ePreparedImages\x12\x15\n\rpreprocessing\x18\x01 \x01(\t\x12\x0e\n\x06pixels\x18\x02 \x03(\x0c\"\xba\x01\n\x12\x45ncodeTextsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\r\n\x05texts\x18\x02 \x03(\t\x12#\n\x04role\x18\x03 \x01(\x0e\x32\x15.imagerag.v1.TextRole\x12\x1f\n\x04lane\x18\x04 \x01(\x0e\x32\x11.imagerag.v1.Lane\x12!\n\x05space\x18\x05 \x01(\x0e\x32\x12.imagerag.v1.Space\"\x8e\x01\n\x13\x45ncodeStreamRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x1f\n\x04lane\x18\x02 \x01(\x0e\x32\x11.imagerag.v1.Lane\x12(\n\x06inputs\x18\x03 \x03(\x0b\x32\x18.imagerag.v1.StreamInput\"\x84\x01\n\x0bStreamInput\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06pixels\x18\x03 \x01(\x0cH\x00\x12&\n\x04text\x18\x04 \x01(\x0b\x32\x16.imagerag.v1.TextInputH\x00\x12\x15\n\rpreprocessing\x18\x05 \x01(\tB\x07\n\x05input\"a\n\tTextInput\x12\x0c\n\x04text\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.imagerag.v1.TextRole\x12!\n\x05space\x18\x03 \x01(\x0e\x32\x12.imagerag.v1.Space\"Y\n\x14\x45ncodeStreamResponse\x12,\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1a.imagerag.v1.StreamOutcome\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\"a\n\rStreamOutcome\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x10\n\x06vector\x18\x02 \x01(\x0cH\x00\x12\'\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x16.imagerag.v1.PartErrorH\x00\x42\t\n\x07outcome\"\xd0\x01\n\x0e\x45ncodeResponse\x12)\n\x07vectors\x18\x01 \x01(\x0b\x32\x18.imagerag.v1.FloatTensor\x12\x37\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\'.imagerag.v1.EncodeResponse.ErrorsEntry\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x1a\x45\n\x0b\x45rrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.imagerag.v1.PartError:\x02\x38\x01\"?\n\x0f\x44\x65scribeRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\"\x87\x05\n\x10\x44\x65scribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0b\n\x03\x64im\x18\x03 \x01(\r\x12\x17\n\x0fmax_batch_items\x18\x04 \x01(\r\x12\x17\n\x0fmax_image_bytes\x18\x05 \x01(\x04\x12\x18\n\x10max_image_pixels\x18\x06 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x07 \x01(\t\x12\x11\n\tprecision\x18\x08 \x01(\t\x12\x44\n\x0cnoise_floors\x18\t \x03(\x0b\x32..imagerag.v1.DescribeResponse.NoiseFloorsEntry\x12\x1e\n\x16text_is_sentence_space\x18\n \x01(\x08\x12\x0e\n\x06notice\x18\x0b \x01(\t\x12\x31\n\rpreprocessing\x18\x0c \x01(\x0b\x32\x1a.imagerag.v1.Preprocessing\x12\x17\n\x0fmax_text_tokens\x18\r \x01(\r\x12\x16\n\x0emax_text_chars\x18\x0e \x01(\r\x12M\n\x11queue_limit_items\x18\x0f \x03(\x0b\x32\x32.imagerag.v1.DescribeResponse.QueueLimitItemsEntry\x12\x14\n\x0c\x62ulk_batch_s\x18\x10 \x01(\x01\x12(\n\x08semantic\x18\x11 \x01(\x0b\x32\x16.imagerag.v1.TextSpace\x1a\x32\n\x10NoiseFloorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x1a\x36\n\x14QueueLimitItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\"O\n\rPreprocessing\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0b\n\x03\x66it\x18\x02 \x01(\t\x12\x0f\n\x07side_px\x18\x03 \x01(\r\x12\x10\n\x08resample\x18\x04 \x01(\t\"z\n\tTextSpace\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0b\n\x03\x64im\x18\x03 \x01(\r\x12\x17\n\x0fmax_text_tokens\x18\x04 \x01(\r\x12\x13\n\x0bnoise_floor\x18\x05 \x01(\x02\x12\x0e\n\x06notice\x18\x06 \x01(\t*A\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANE_INTERACTIVE\x10\x01\x12\r\n\tLANE_BULK\x10\x02*Q\n\x08TextRole\x12\x19\n\x15TEXT_ROLE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTEXT_ROLE_QUERY\x10\x01\x12\x15\n\x11TEXT_ROLE_PASSAGE\x10\x02*C\n\x05Space\x12\x15\n\x11SPACE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPACE_JOINT\x10\x01\x12\x12\n\x0eSPACE_SEMANTIC\x10\x02\x32\xc7\x02\n\x07\x45ncoder\x12M\n\x0c\x45ncodeImages\x12 .imagerag.v1.EncodeImagesRequest\x1a\x1b.imagerag.v1.EncodeResponse\x12K\n\x0b\x45ncodeTexts\x12\x1f.imagerag.v1.EncodeTextsRequest\x1a\x1b.imagerag.v1.EncodeResponse\x12W\n\x0c\x45ncodeStream\x12 .imagerag.v1.EncodeStreamRequest\x1a!.imagerag.v1.EncodeStreamResponse(\x01\x30\x01\x12G\n\x08\x44\x65scribe\x12\x1c.imagerag.v1.DescribeRequest\x1a\x1d.imagerag.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +36,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENCODERESPONSE_ERRORSENTRY']._serialized_options = b'8\001'
   _globals['_DESCRIBERESPONSE_NOISEFLOORSENTRY']._loaded_options = None
   _globals['_DESCRIBERESPONSE_NOISEFLOORSENTRY']._serialized_options = b'8\001'
-  _globals['_LANE']._serialized_start=966
-  _globals['_LANE']._serialized_end=1031
-  _globals['_TEXTROLE']._serialized_start=1033
-  _globals['_TEXTROLE']._serialized_end=1114
-  _globals['_ENCODEIMAGESREQUEST']._serialized_start=67
-  _globals['_ENCODEIMAGESREQUEST']._serialized_end=183
-  _globals['_ENCODETEXTSREQUEST']._serialized_start=186
-  _globals['_ENCODETEXTSREQUEST']._serialized_end=337
-  _globals['_ENCODERESPONSE']._serialized_start=340
-  _globals['_ENCODERESPONSE']._serialized_end=548
-  _globals['_ENCODERESPONSE_ERRORSENTRY']._serialized_start=479
-  _globals['_ENCODERESPONSE_ERRORSENTRY']._serialized_end=548
-  _globals['_DESCRIBEREQUEST']._serialized_start=550
-  _globals['_DESCRIBEREQUEST']._serialized_end=613
-  _globals['_DESCRIBERESPONSE']._serialized_start=616
-  _globals['_DESCRIBERESPONSE']._serialized_end=964
-  _globals['_DESCRIBERESPONSE_NOISEFLOORSENTRY']._serialized_start=914
-  _globals['_DESCRIBERESPONSE_NOISEFLOORSENTRY']._serialized_end=964
-  _globals['_ENCODER']._serialized_start=1117
-  _globals['_ENCODER']._serialized_end=1355
+  _globals['_DESCRIBERESPONSE_QUEUELIMITITEMSENTRY']._loaded_options = None
+  _globals['_DESCRIBERESPONSE_QUEUELIMITITEMSENTRY']._serialized_options = b'8\001'
+  _globals['_LANE']._serialized_start=2179
+  _globals['_LANE']._serialized_end=2244
+  _globals['_TEXTROLE']._serialized_start=2246
+  _globals['_TEXTROLE']._serialized_end=2327
+  _globals['_SPACE']._serialized_start=2329
+  _globals['_SPACE']._serialized_end=2396
+  _globals['_ENCODEIMAGESREQUEST']._serialized_start=68
+  _globals['_ENCODEIMAGESREQUEST']._serialized_end=231
+  _globals['_PREPAREDIMAGES']._serialized_start=233
+  _globals['_PREPAREDIMAGES']._serialized_end=288
+  _globals['_ENCODETEXTSREQUEST']._serialized_start=291
+  _globals['_ENCODETEXTSREQUEST']._serialized_end=477
+  _globals['_ENCODESTREAMREQUEST']._serialized_start=480
+  _globals['_ENCODESTREAMREQUEST']._serialized_end=622
+  _globals['_STREAMINPUT']._serialized_start=625
+  _globals['_STREAMINPUT']._serialized_end=757
+  _globals['_TEXTINPUT']._serialized_start=759
+  _globals['_TEXTINPUT']._serialized_end=856
+  _globals['_ENCODESTREAMRESPONSE']._serialized_start=858
+  _globals['_ENCODESTREAMRESPONSE']._serialized_end=947
+  _globals['_STREAMOUTCOME']._serialized_start=949
+  _globals['_STREAMOUTCOME']._serialized_end=1046
+  _globals['_ENCODERESPONSE']._serialized_start=1049
+  _globals['_ENCODERESPONSE']._serialized_end=1257
+  _globals['_ENCODERESPONSE_ERRORSENTRY']._serialized_start=1188
+  _globals['_ENCODERESPONSE_ERRORSENTRY']._serialized_end=1257
+  _globals['_DESCRIBEREQUEST']._serialized_start=1259
+  _globals['_DESCRIBEREQUEST']._serialized_end=1322
+  _globals['_DESCRIBERESPONSE']._serialized_start=1325
+  _globals['_DESCRIBERESPONSE']._serialized_end=1972
+  _globals['_DESCRIBERESPONSE_NOISEFLOORSENTRY']._serialized_start=1866
+  _globals['_DESCRIBERESPONSE_NOISEFLOORSENTRY']._serialized_end=1916
+  _globals['_DESCRIBERESPONSE_QUEUELIMITITEMSENTRY']._serialized_start=1918
+  _globals['_DESCRIBERESPONSE_QUEUELIMITITEMSENTRY']._serialized_end=1972
+  _globals['_PREPROCESSING']._serialized_start=1974
+  _globals['_PREPROCESSING']._serialized_end=2053
+  _globals['_TEXTSPACE']._serialized_start=2055
+  _globals['_TEXTSPACE']._serialized_end=2177
+  _globals['_ENCODER']._serialized_start=2399
+  _globals['_ENCODER']._serialized_end=2726
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,28 @@ TEXT_ROLE_PASSAGE: TextRole.ValueType  # 2
 """Something stored."""
 Global___TextRole: _TypeAlias = TextRole  # noqa: Y015
 
+class _Space:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SpaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Space.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPACE_UNSPECIFIED: _Space.ValueType  # 0
+    SPACE_JOINT: _Space.ValueType  # 1
+    """Texts and pictures together: the named vectors `image` and `text`."""
+    SPACE_SEMANTIC: _Space.ValueType  # 2
+    """Texts alone: the named vector `semantic`. Served if Describe.semantic is set."""
+
+class Space(_Space, metaclass=_SpaceEnumTypeWrapper):
+    """Which space a text is embedded in."""
+
+SPACE_UNSPECIFIED: Space.ValueType  # 0
+SPACE_JOINT: Space.ValueType  # 1
+"""Texts and pictures together: the named vectors `image` and `text`."""
+SPACE_SEMANTIC: Space.ValueType  # 2
+"""Texts alone: the named vector `semantic`. Served if Describe.semantic is set."""
+Global___Space: _TypeAlias = Space  # noqa: Y015
+
 @_typing.final
 class EncodeImagesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -69,6 +91,7 @@ class EncodeImagesRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
     LANE_FIELD_NUMBER: _builtins.int
+    PREPARED_FIELD_NUMBER: _builtins.int
     lane: Global___Lane.ValueType
     @_builtins.property
     def context(self) -> _types_pb2.RequestContext: ...
@@ -76,20 +99,53 @@ class EncodeImagesRequest(_message.Message):
     def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The original encoded bytes (JPEG, PNG, WebP, ...), one entry a picture, at most Describe.max_batch_items."""
 
+    @_builtins.property
+    def prepared(self) -> Global___PreparedImages:
+        """Instead of `images`: pictures that the caller has decoded and scaled."""
+
     def __init__(
         self,
         *,
         context: _types_pb2.RequestContext | None = ...,
         images: _abc.Iterable[_builtins.bytes] | None = ...,
         lane: Global___Lane.ValueType = ...,
+        prepared: Global___PreparedImages | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "prepared", b"prepared"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "images", b"images", "lane", b"lane"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "images", b"images", "lane", b"lane", "prepared", b"prepared"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EncodeImagesRequest: _TypeAlias = EncodeImagesRequest  # noqa: Y015
+
+@_typing.final
+class PreparedImages(_message.Message):
+    """Model input, made by the same preprocessing elsewhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREPROCESSING_FIELD_NUMBER: _builtins.int
+    PIXELS_FIELD_NUMBER: _builtins.int
+    preprocessing: _builtins.str
+    """Describe.preprocessing.digest; another one is refused, for it would give other vectors."""
+    @_builtins.property
+    def pixels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """uint8, red green blue, one entry a picture: shape [3, side_px, side_px], row by row."""
+
+    def __init__(
+        self,
+        *,
+        preprocessing: _builtins.str = ...,
+        pixels: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pixels", b"pixels", "preprocessing", b"preprocessing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreparedImages: _TypeAlias = PreparedImages  # noqa: Y015
 
 @_typing.final
 class EncodeTextsRequest(_message.Message):
@@ -99,8 +155,11 @@ class EncodeTextsRequest(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     LANE_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
     role: Global___TextRole.ValueType
     lane: Global___Lane.ValueType
+    space: Global___Space.ValueType
+    """Unspecified: the joint space. The context's expected fingerprint is that of the space."""
     @_builtins.property
     def context(self) -> _types_pb2.RequestContext: ...
     @_builtins.property
@@ -114,14 +173,161 @@ class EncodeTextsRequest(_message.Message):
         texts: _abc.Iterable[_builtins.str] | None = ...,
         role: Global___TextRole.ValueType = ...,
         lane: Global___Lane.ValueType = ...,
+        space: Global___Space.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "lane", b"lane", "role", b"role", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "lane", b"lane", "role", b"role", "space", b"space", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EncodeTextsRequest: _TypeAlias = EncodeTextsRequest  # noqa: Y015
+
+@_typing.final
+class EncodeStreamRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    LANE_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    lane: Global___Lane.ValueType
+    """As `context`. Unspecified: bulk."""
+    @_builtins.property
+    def context(self) -> _types_pb2.RequestContext:
+        """In the first message; ignored in others. The expected fingerprint is that of the joint space."""
+
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamInput]: ...
+    def __init__(
+        self,
+        *,
+        context: _types_pb2.RequestContext | None = ...,
+        lane: Global___Lane.ValueType = ...,
+        inputs: _abc.Iterable[Global___StreamInput] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "inputs", b"inputs", "lane", b"lane"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncodeStreamRequest: _TypeAlias = EncodeStreamRequest  # noqa: Y015
+
+@_typing.final
+class StreamInput(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    PIXELS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    PREPROCESSING_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The caller's own number, which the outcome repeats; it must not be in use."""
+    image: _builtins.bytes
+    """Encoded bytes of a picture."""
+    pixels: _builtins.bytes
+    """A picture as in PreparedImages.pixels."""
+    preprocessing: _builtins.str
+    """With `pixels`: Describe.preprocessing.digest."""
+    @_builtins.property
+    def text(self) -> Global___TextInput: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        image: _builtins.bytes = ...,
+        pixels: _builtins.bytes = ...,
+        text: Global___TextInput | None = ...,
+        preprocessing: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "input", b"input", "pixels", b"pixels", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "image", b"image", "input", b"input", "pixels", b"pixels", "preprocessing", b"preprocessing", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["image", "pixels", "text"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
+
+Global___StreamInput: _TypeAlias = StreamInput  # noqa: Y015
+
+@_typing.final
+class TextInput(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    role: Global___TextRole.ValueType
+    space: Global___Space.ValueType
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        role: Global___TextRole.ValueType = ...,
+        space: Global___Space.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "space", b"space", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextInput: _TypeAlias = TextInput  # noqa: Y015
+
+@_typing.final
+class EncodeStreamResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    fingerprint: _builtins.str
+    """Of the joint space; in the first message."""
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamOutcome]: ...
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___StreamOutcome] | None = ...,
+        fingerprint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncodeStreamResponse: _TypeAlias = EncodeStreamResponse  # noqa: Y015
+
+@_typing.final
+class StreamOutcome(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VECTOR_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    vector: _builtins.bytes
+    """Little-endian float32, unit length."""
+    @_builtins.property
+    def error(self) -> _types_pb2.PartError: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        vector: _builtins.bytes = ...,
+        error: _types_pb2.PartError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "vector", b"vector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "id", b"id", "outcome", b"outcome", "vector", b"vector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["vector", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___StreamOutcome: _TypeAlias = StreamOutcome  # noqa: Y015
 
 @_typing.final
 class EncodeResponse(_message.Message):
@@ -219,6 +425,26 @@ class DescribeResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class QueueLimitItemsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     DIM_FIELD_NUMBER: _builtins.int
@@ -230,6 +456,12 @@ class DescribeResponse(_message.Message):
     NOISE_FLOORS_FIELD_NUMBER: _builtins.int
     TEXT_IS_SENTENCE_SPACE_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    PREPROCESSING_FIELD_NUMBER: _builtins.int
+    MAX_TEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_TEXT_CHARS_FIELD_NUMBER: _builtins.int
+    QUEUE_LIMIT_ITEMS_FIELD_NUMBER: _builtins.int
+    BULK_BATCH_S_FIELD_NUMBER: _builtins.int
+    SEMANTIC_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Hub id, folder name or "starter"."""
     fingerprint: _builtins.str
@@ -241,16 +473,31 @@ class DescribeResponse(_message.Message):
     device: _builtins.str
     """"cpu", "cuda"."""
     precision: _builtins.str
-    """"float32", "bfloat16"."""
+    """"float32", "bfloat16", "int8"."""
     text_is_sentence_space: _builtins.bool
     """True if text vectors are a sentence space that serves text to text as well."""
     notice: _builtins.str
     """A sentence for a person: what the model is and what it is not good at."""
+    max_text_tokens: _builtins.int
+    """Tokens of the joint space's text tower; what is beyond is cut."""
+    max_text_chars: _builtins.int
+    bulk_batch_s: _builtins.float
+    """How long one batch of bulk work may keep the model from a query, in seconds."""
     @_builtins.property
     def noise_floors(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Score that at least 95 % of unrelated pairs stay below, by direction: "text_to_image", "image_to_image",
         "text_to_text", "image_to_text". A missing direction has no measured floor.
         """
+
+    @_builtins.property
+    def preprocessing(self) -> Global___Preprocessing: ...
+    @_builtins.property
+    def queue_limit_items(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Inputs that may wait or run at once, by lane: "interactive", "bulk"."""
+
+    @_builtins.property
+    def semantic(self) -> Global___TextSpace:
+        """Absent: no second text encoder is served."""
 
     def __init__(
         self,
@@ -266,11 +513,87 @@ class DescribeResponse(_message.Message):
         noise_floors: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         text_is_sentence_space: _builtins.bool = ...,
         notice: _builtins.str = ...,
+        preprocessing: Global___Preprocessing | None = ...,
+        max_text_tokens: _builtins.int = ...,
+        max_text_chars: _builtins.int = ...,
+        queue_limit_items: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        bulk_batch_s: _builtins.float = ...,
+        semantic: Global___TextSpace | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preprocessing", b"preprocessing", "semantic", b"semantic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "dim", b"dim", "fingerprint", b"fingerprint", "max_batch_items", b"max_batch_items", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "model", b"model", "noise_floors", b"noise_floors", "notice", b"notice", "precision", b"precision", "text_is_sentence_space", b"text_is_sentence_space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk_batch_s", b"bulk_batch_s", "device", b"device", "dim", b"dim", "fingerprint", b"fingerprint", "max_batch_items", b"max_batch_items", "max_image_bytes", b"max_image_bytes", "max_image_pixels", b"max_image_pixels", "max_text_chars", b"max_text_chars", "max_text_tokens", b"max_text_tokens", "model", b"model", "noise_floors", b"noise_floors", "notice", b"notice", "precision", b"precision", "preprocessing", b"preprocessing", "queue_limit_items", b"queue_limit_items", "semantic", b"semantic", "text_is_sentence_space", b"text_is_sentence_space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DescribeResponse: _TypeAlias = DescribeResponse  # noqa: Y015
+
+@_typing.final
+class Preprocessing(_message.Message):
+    """How a picture becomes model input."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    FIT_FIELD_NUMBER: _builtins.int
+    SIDE_PX_FIELD_NUMBER: _builtins.int
+    RESAMPLE_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    fit: _builtins.str
+    """"crop": shorter side to side_px, centre cut out. "pad": longer side, white square. "squash": both sides."""
+    side_px: _builtins.int
+    resample: _builtins.str
+    """"bicubic", "bilinear"."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        fit: _builtins.str = ...,
+        side_px: _builtins.int = ...,
+        resample: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "fit", b"fit", "resample", b"resample", "side_px", b"side_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Preprocessing: _TypeAlias = Preprocessing  # noqa: Y015
+
+@_typing.final
+class TextSpace(_message.Message):
+    """A text encoder beside the joint one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    DIM_FIELD_NUMBER: _builtins.int
+    MAX_TEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    NOISE_FLOOR_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    fingerprint: _builtins.str
+    dim: _builtins.int
+    max_text_tokens: _builtins.int
+    """What is beyond is cut."""
+    noise_floor: _builtins.float
+    """Score of unrelated texts; 0: not measured."""
+    notice: _builtins.str
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        fingerprint: _builtins.str = ...,
+        dim: _builtins.int = ...,
+        max_text_tokens: _builtins.int = ...,
+        noise_floor: _builtins.float = ...,
+        notice: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dim", b"dim", "fingerprint", b"fingerprint", "max_text_tokens", b"max_text_tokens", "model", b"model", "noise_floor", b"noise_floor", "notice", b"notice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextSpace: _TypeAlias = TextSpace  # noqa: Y015

@@ -44,6 +44,11 @@ class EncoderStub:
                 request_serializer=imagerag_dot_v1_dot_encoder__pb2.EncodeTextsRequest.SerializeToString,
                 response_deserializer=imagerag_dot_v1_dot_encoder__pb2.EncodeResponse.FromString,
                 _registered_method=True)
+        self.EncodeStream = channel.stream_stream(
+                '/imagerag.v1.Encoder/EncodeStream',
+                request_serializer=imagerag_dot_v1_dot_encoder__pb2.EncodeStreamRequest.SerializeToString,
+                response_deserializer=imagerag_dot_v1_dot_encoder__pb2.EncodeStreamResponse.FromString,
+                _registered_method=True)
         self.Describe = channel.unary_unary(
                 '/imagerag.v1.Encoder/Describe',
                 request_serializer=imagerag_dot_v1_dot_encoder__pb2.DescribeRequest.SerializeToString,
@@ -62,7 +67,15 @@ class EncoderServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EncodeTexts(self, request, context):
-        """Texts to unit vectors of the joint space.
+        """Texts to unit vectors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EncodeStream(self, request_iterator, context):
+        """Any number of inputs; answers come as they are ready, not in the order of asking. A caller that sends faster than
+        the model computes is slowed down by flow control, not refused: one bulk caller keeps the device full.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +100,11 @@ def add_EncoderServicer_to_server(servicer, server):
                     servicer.EncodeTexts,
                     request_deserializer=imagerag_dot_v1_dot_encoder__pb2.EncodeTextsRequest.FromString,
                     response_serializer=imagerag_dot_v1_dot_encoder__pb2.EncodeResponse.SerializeToString,
+            ),
+            'EncodeStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EncodeStream,
+                    request_deserializer=imagerag_dot_v1_dot_encoder__pb2.EncodeStreamRequest.FromString,
+                    response_serializer=imagerag_dot_v1_dot_encoder__pb2.EncodeStreamResponse.SerializeToString,
             ),
             'Describe': grpc.unary_unary_rpc_method_handler(
                     servicer.Describe,
@@ -148,6 +166,33 @@ class Encoder:
             '/imagerag.v1.Encoder/EncodeTexts',
             imagerag_dot_v1_dot_encoder__pb2.EncodeTextsRequest.SerializeToString,
             imagerag_dot_v1_dot_encoder__pb2.EncodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EncodeStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/imagerag.v1.Encoder/EncodeStream',
+            imagerag_dot_v1_dot_encoder__pb2.EncodeStreamRequest.SerializeToString,
+            imagerag_dot_v1_dot_encoder__pb2.EncodeStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

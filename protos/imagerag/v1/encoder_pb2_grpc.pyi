@@ -34,7 +34,11 @@ class EncoderStub:
     EncodeImages: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.EncodeImagesRequest, _encoder_pb2.EncodeResponse]
     """Pictures to unit vectors of the joint space. One bad picture fails alone."""
     EncodeTexts: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.EncodeTextsRequest, _encoder_pb2.EncodeResponse]
-    """Texts to unit vectors of the joint space."""
+    """Texts to unit vectors."""
+    EncodeStream: _grpc.StreamStreamMultiCallable[_encoder_pb2.EncodeStreamRequest, _encoder_pb2.EncodeStreamResponse]
+    """Any number of inputs; answers come as they are ready, not in the order of asking. A caller that sends faster than
+    the model computes is slowed down by flow control, not refused: one bulk caller keeps the device full.
+    """
     Describe: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.DescribeRequest, _encoder_pb2.DescribeResponse]
     """Model, fingerprint, dimensions, limits."""
 
@@ -44,7 +48,11 @@ class EncoderAsyncStub(EncoderStub):
     EncodeImages: _aio.UnaryUnaryMultiCallable[_encoder_pb2.EncodeImagesRequest, _encoder_pb2.EncodeResponse]  # type: ignore[assignment]
     """Pictures to unit vectors of the joint space. One bad picture fails alone."""
     EncodeTexts: _aio.UnaryUnaryMultiCallable[_encoder_pb2.EncodeTextsRequest, _encoder_pb2.EncodeResponse]  # type: ignore[assignment]
-    """Texts to unit vectors of the joint space."""
+    """Texts to unit vectors."""
+    EncodeStream: _aio.StreamStreamMultiCallable[_encoder_pb2.EncodeStreamRequest, _encoder_pb2.EncodeStreamResponse]  # type: ignore[assignment]
+    """Any number of inputs; answers come as they are ready, not in the order of asking. A caller that sends faster than
+    the model computes is slowed down by flow control, not refused: one bulk caller keeps the device full.
+    """
     Describe: _aio.UnaryUnaryMultiCallable[_encoder_pb2.DescribeRequest, _encoder_pb2.DescribeResponse]  # type: ignore[assignment]
     """Model, fingerprint, dimensions, limits."""
 
@@ -63,7 +71,17 @@ class EncoderServicer(metaclass=_abc_1.ABCMeta):
         request: _encoder_pb2.EncodeTextsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_encoder_pb2.EncodeResponse, _abc.Awaitable[_encoder_pb2.EncodeResponse]]:
-        """Texts to unit vectors of the joint space."""
+        """Texts to unit vectors."""
+
+    @_abc_1.abstractmethod
+    def EncodeStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_encoder_pb2.EncodeStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_encoder_pb2.EncodeStreamResponse], _abc.AsyncIterator[_encoder_pb2.EncodeStreamResponse]]:
+        """Any number of inputs; answers come as they are ready, not in the order of asking. A caller that sends faster than
+        the model computes is slowed down by flow control, not refused: one bulk caller keeps the device full.
+        """
 
     @_abc_1.abstractmethod
     def Describe(

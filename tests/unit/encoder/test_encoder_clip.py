@@ -15,11 +15,11 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from services.common.clients.encoder import TextRole
 from services.common.domain import Vector
 from services.common.media.images import decode_rgb
+from services.common.media.preprocessing import CLIP, Pixels
 from services.common.settings import SettingsError
-from services.encoder.backends.backend import unit
+from services.encoder.backends.backend import embed_texts, unit
 from services.encoder.backends.clip import ClipBackend, preprocessing_of
 from services.encoder.backends.devices import Placement
-from services.encoder.preprocessing import CLIP, Pixels
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 from tests.fixtures.tiny_clip import save_tiny_clip
 
@@ -51,7 +51,7 @@ def test_pictures_are_as_transformers_embeds_them(folder: Path, clip: ClipBacken
     inputs = CLIPImageProcessorPil()([decode_rgb(data) for data in (CAT, COFFEE, ROCKET)], return_tensors="pt")
     with torch.inference_mode():
         expected = tensor(model.get_image_features(**inputs))
-    ours = clip.encode_images(pixels)
+    ours = clip.encode_images(pixels, 1)
     assert (ours * expected).sum(1) == pytest.approx(1, abs=1e-5)
     assert np.linalg.norm(ours, axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -59,7 +59,7 @@ def test_pictures_are_as_transformers_embeds_them(folder: Path, clip: ClipBacken
 @pytest.mark.parametrize("role", TextRole)
 def test_texts_are_as_transformers_embeds_them_one_by_one(folder: Path, clip: ClipBackend, role: TextRole) -> None:
     model, tokenizer = CLIPModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    ours = clip.encode_texts(TEXTS, role)
+    ours = embed_texts(clip, TEXTS, role)
     for text, row in zip(TEXTS, ours, strict=True):
         tokens = tokenizer(text, truncation=True, max_length=77, return_tensors="pt")
         with torch.inference_mode():
@@ -72,25 +72,25 @@ def test_a_text_is_cut_before_its_end_token(folder: Path, clip: ClipBackend) -> 
     tokens = tokenizer(TEXTS[2], truncation=True, max_length=77)["input_ids"]
     assert len(tokens) == 77
     assert tokens[-1] == tokenizer.eos_token_id
-    longer = clip.encode_texts([TEXTS[2] + "dog"], TextRole.QUERY)
-    assert longer[0] @ clip.encode_texts([TEXTS[2]], TextRole.QUERY)[0] == pytest.approx(1, abs=1e-6)
+    longer = embed_texts(clip, [TEXTS[2] + "dog"], TextRole.QUERY)
+    assert longer[0] @ embed_texts(clip, [TEXTS[2]], TextRole.QUERY)[0] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_vector_does_not_depend_on_its_batch(folder: Path, pixels: Pixels, precision: str) -> None:
     backend = ClipBackend.load(str(folder), Placement("cpu", precision, 1))
-    alone = np.concatenate([backend.encode_images(pixels[index : index + 1]) for index in range(3)])
-    crowded = backend.encode_images(np.concatenate([pixels] * 5))[-3:]
+    alone = np.concatenate([backend.encode_images(pixels[index : index + 1], 1) for index in range(3)])
+    crowded = backend.encode_images(np.concatenate([pixels] * 5), 1)[-3:]
     assert ((alone * crowded).sum(1) > 0.9999).all()
-    texts = np.concatenate([backend.encode_texts([text], TextRole.QUERY) for text in TEXTS])
-    assert ((backend.encode_texts(TEXTS, TextRole.QUERY) * texts).sum(1) > 0.9999).all()
+    texts = np.concatenate([embed_texts(backend, [text], TextRole.QUERY) for text in TEXTS])
+    assert ((embed_texts(backend, TEXTS, TextRole.QUERY) * texts).sum(1) > 0.9999).all()
 
 
 def test_both_precisions_are_one_class(folder: Path, clip: ClipBackend, pixels: Pixels) -> None:
     half = ClipBackend.load(str(folder), Placement("cpu", "bfloat16", 1))
     assert half.description.fingerprint == clip.description.fingerprint
     assert half.description.precision == "bfloat16"
-    assert ((half.encode_images(pixels) * clip.encode_images(pixels)).sum(1) > 0.999).all()
+    assert ((half.encode_images(pixels, 1) * clip.encode_images(pixels, 1)).sum(1) > 0.999).all()
 
 
 def test_the_fingerprint_follows_the_weights_and_not_the_path(

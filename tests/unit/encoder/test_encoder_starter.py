@@ -10,13 +10,13 @@ from PIL import Image
 from services.common.clients.encoder import TextRole
 from services.common.domain import Direction, Vector
 from services.common.media.images import decode_rgb
+from services.common.media.preprocessing import STARTER, Pixels
 from services.encoder.backends import starter_classes
-from services.encoder.backends.backend import unit
+from services.encoder.backends.backend import embed_texts, unit
 from services.encoder.backends.devices import place
 from services.encoder.backends.language import chinese_share
 from services.encoder.backends.starter import FEATURE_DIM, SENTENCE_DIM, StarterBackend
 from services.encoder.backends.starter_texts import photo_of
-from services.encoder.preprocessing import STARTER, Pixels
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 
 PHOTOS = ["cat", "coffee", "rocket"]
@@ -34,11 +34,11 @@ def pixels() -> Pixels:
 
 @pytest.fixture(scope="module")
 def pictures(starter: StarterBackend, pixels: Pixels) -> Vector:
-    return starter.encode_images(pixels)
+    return starter.encode_images(pixels, 1)
 
 
 def scores(starter: StarterBackend, text: str, pictures: Vector) -> Vector:
-    found: Vector = starter.encode_texts([text], TextRole.QUERY)[0] @ pictures.T
+    found: Vector = embed_texts(starter, [text], TextRole.QUERY)[0] @ pictures.T
     return found
 
 
@@ -71,7 +71,7 @@ def test_what_no_picture_shows_stays_below_the_floor(starter: StarterBackend, pi
 
 def test_a_picture_finds_its_like(starter: StarterBackend, pictures: Vector) -> None:
     mirrored = decode_rgb(CAT).transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((300, 200))
-    query = starter.encode_images(STARTER(mirrored)[None])[0]
+    query = starter.encode_images(STARTER(mirrored)[None], 1)[0]
     floor = starter.description.card.noise_floors[Direction.IMAGE_TO_IMAGE]
     assert [bool(score > floor) for score in pictures @ query] == [True, False, False]
 
@@ -85,14 +85,14 @@ def test_a_picture_finds_its_like(starter: StarterBackend, pictures: Vector) -> 
     ],
 )
 def test_words_find_stored_words(starter: StarterBackend, query: str, passage: str) -> None:
-    stored = starter.encode_texts([passage, "The invoice is overdue.", "房贷利率计算"], TextRole.PASSAGE)
-    found = starter.encode_texts([query], TextRole.QUERY)[0] @ stored.T
+    stored = embed_texts(starter, [passage, "The invoice is overdue.", "房贷利率计算"], TextRole.PASSAGE)
+    found = embed_texts(starter, [query], TextRole.QUERY)[0] @ stored.T
     floor = starter.description.card.noise_floors[Direction.TEXT_TO_TEXT]
     assert [bool(score > floor) for score in found] == [True, False, False]
 
 
 def test_a_picture_finds_stored_words(starter: StarterBackend, pictures: Vector) -> None:
-    stored = starter.encode_texts(["一只猫。", "A cup of coffee.", "A rocket."], TextRole.PASSAGE)
+    stored = embed_texts(starter, ["一只猫。", "A cup of coffee.", "A rocket."], TextRole.PASSAGE)
     found = pictures @ stored.T
     assert found.argmax(1).tolist() == [0, 1, 2]
     assert (found.max(1) > starter.description.card.noise_floors[Direction.IMAGE_TO_TEXT]).all()
@@ -101,7 +101,7 @@ def test_a_picture_finds_stored_words(starter: StarterBackend, pictures: Vector)
 def test_features_meet_pictures_alone(starter: StarterBackend, pictures: Vector) -> None:
     features = slice(SENTENCE_DIM, SENTENCE_DIM + FEATURE_DIM)
     for role in TextRole:
-        texts = starter.encode_texts(["a cat", "猫"], role)
+        texts = embed_texts(starter, ["a cat", "猫"], role)
         assert not texts[:, features].any()
         assert np.linalg.norm(texts, axis=1) == pytest.approx(1, abs=1e-5)
     assert not pictures[:, -1].any()
@@ -110,8 +110,8 @@ def test_features_meet_pictures_alone(starter: StarterBackend, pictures: Vector)
 
 
 def test_a_vector_does_not_depend_on_its_batch(starter: StarterBackend, pixels: Pixels, pictures: Vector) -> None:
-    alone = np.concatenate([starter.encode_images(pixels[index : index + 1]) for index in range(3)])
-    crowded = starter.encode_images(np.concatenate([pixels] * 7))[-3:]
+    alone = np.concatenate([starter.encode_images(pixels[index : index + 1], 1) for index in range(3)])
+    crowded = starter.encode_images(np.concatenate([pixels] * 7), 1)[-3:]
     assert ((alone * pictures).sum(1) > 0.9999).all()
     assert ((crowded * pictures).sum(1) > 0.9999).all()
     texts = [
@@ -120,15 +120,15 @@ def test_a_vector_does_not_depend_on_its_batch(starter: StarterBackend, pixels: 
         "a much longer text about the harbour, its boats and the people who mend their nets",
     ]
     for role in TextRole:
-        together = starter.encode_texts(texts, role)
-        single = np.concatenate([starter.encode_texts([text], role) for text in texts])
+        together = embed_texts(starter, texts, role)
+        single = np.concatenate([embed_texts(starter, [text], role) for text in texts])
         assert ((together * single).sum(1) > 0.9999).all()
 
 
 def test_odd_texts_have_unit_vectors(starter: StarterBackend) -> None:
     texts = ["?", "\0", "a\0b", "🐈", "x" * 20_000, "猫" * 5_000, "\u202e"]
     for role in TextRole:
-        vectors = starter.encode_texts(texts, role)
+        vectors = embed_texts(starter, texts, role)
         assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-4)
 
 

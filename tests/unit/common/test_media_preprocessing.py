@@ -13,7 +13,7 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from services.common.media.images import decode_rgb
-from services.encoder.preprocessing import CLIP, STARTER, Preprocessing
+from services.common.media.preprocessing import CLIP, STARTER, Preprocessing
 from tests.fixtures.odd_pictures import encode
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 
