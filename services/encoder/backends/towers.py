@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from PIL import Image
 
 from services.common.media.preprocessing import Preprocessing
 from services.encoder.backends.backend import ModelCard
@@ -30,6 +31,20 @@ class TokenBatch(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Pipeline:
+    """How a model's authors embed one input: the yardstick of the golden gate, made of none of our own code.
+
+    Attributes:
+        image: From `Towers.module` (float32, eager attention, on the CPU) and an RGB picture of any size, through
+            the model's own image processor, to a vector [1, dim], not of unit length.
+        text: From the module and a text, through the model's own tokenizer, to a vector [1, dim].
+    """
+
+    image: Callable[[torch.nn.Module, Image.Image], torch.Tensor]
+    text: Callable[[torch.nn.Module, str], torch.Tensor]
+
+
+@dataclass(frozen=True)
 class Towers:
     """A joint model, ready to be placed on a device.
 
@@ -48,6 +63,8 @@ class Towers:
             [n, 3, side_px, side_px] on its device in its precision to vectors [n, dim], not of unit length.
             Several resolutions are its own business.
         text_features: From `module` and a `TokenBatch` on its device to vectors [n, dim], not of unit length.
+        pipeline: See `Pipeline`; None: there is no other than this one, so the gate compares it with itself, one
+            input at a time in float32 (multi-scale features).
     """
 
     name: str
@@ -62,6 +79,7 @@ class Towers:
     pads_to: int | None
     image_features: ImageFeatures
     text_features: TextFeatures
+    pipeline: Pipeline | None = None
 
     def batch(self, texts: Sequence[Sequence[int]]) -> TokenBatch:
         """Fill tokenized texts up to one length.
