@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
 from services.common.errors import ExhaustedError
+from services.common.rpc.handlers import is_infrastructure, surrounded
 from services.common.rpc.metadata import ERROR_CODE, RETRY_AFTER
 from services.common.telemetry.metrics import observe_call
 
-if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
-    Context = grpc.aio.ServicerContext[Any, Any]
-    Handler = grpc.RpcMethodHandler[Any, Any]
-_UNCOUNTED = ("/grpc.health.", "/grpc.reflection.")
+if TYPE_CHECKING:
+    from services.common.rpc.handlers import Answer, Answers, Context, Continuation, Handler
 _RETRY_AFTER_S = 1.0
 
 
@@ -31,26 +30,16 @@ class CallLimit(grpc.aio.ServerInterceptor):
         self._running = 0
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """Return the handler, counted, or one that refuses."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(_UNCOUNTED):
+        if handler is None or is_infrastructure(method):
             return handler
         if self._running >= self._calls:
             return _refusal(method, streamed=handler.response_streaming)
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(handler.unary_unary), handler.request_deserializer, handler.response_serializer
-            )
-        if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(handler.unary_stream), handler.request_deserializer, handler.response_serializer
-            )
-        return handler
+        return surrounded(handler, self._answer, self._answers)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -60,18 +49,19 @@ class CallLimit(grpc.aio.ServerInterceptor):
         finally:
             self._running -= 1
 
-    def _unary(self, behaviour: Any) -> Any:
+    def _answer(self, behaviour: Answer) -> Answer:
         async def call(request: Any, context: Context) -> Any:
             with self._counted():
                 return await behaviour(request, context)
 
         return call
 
-    def _stream(self, behaviour: Any) -> Any:
-        async def call(request: Any, context: Context) -> Any:
+    def _answers(self, behaviour: Answers) -> Answers:
+        async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:
             with self._counted():
-                async for message in behaviour(request, context):
-                    yield message
+                async with aclosing(behaviour(request, context)) as messages:
+                    async for message in messages:
+                        yield message
 
         return call
 

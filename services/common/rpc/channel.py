@@ -103,8 +103,10 @@ async def unary(service: str, call: Awaitable[R]) -> R:
         raise to_domain_error(error, service) from None
 
 
-async def stream(service: str, call: grpc.aio.UnaryStreamCall[Any, R]) -> AsyncGenerator[R, None]:
-    """Iterate a server stream; errors as in `unary`. Closing the generator ends the call at the server too."""
+async def stream(
+    service: str, call: grpc.aio.UnaryStreamCall[Any, R] | grpc.aio.StreamStreamCall[Any, R]
+) -> AsyncGenerator[R, None]:
+    """Iterate a server's answers; errors as in `unary`. Closing the generator ends the call at the server too."""
     try:
         async for message in call:
             yield message

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import grpc
 import structlog
 from opentelemetry.trace import Span
 
 from services.common.errors import ImageragError, InternalError, Kind
+from services.common.rpc.handlers import is_infrastructure, surrounded
 from services.common.rpc.metadata import ERROR_CODE, REQUEST_ID, RETRY_AFTER, as_mapping
 from services.common.rpc.tracing import end_server_span, server_span
 from services.common.status import status_of
@@ -17,63 +20,63 @@ from services.common.telemetry.metrics import Outcome, observe_call
 from services.common.telemetry.request_id import bind_request_id
 
 log = structlog.get_logger(__name__)
-if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
-    Context = grpc.aio.ServicerContext[Any, Any]
-    Handler = grpc.RpcMethodHandler[Any, Any]
+if TYPE_CHECKING:
+    from services.common.rpc.handlers import Answer, Answers, Context, Continuation, Handler
 _NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 """This service has waited for what it needs; four callers' tries at each level would make sixteen of one call."""
-_UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps unary and server-streaming handlers; health and reflection pass through."""
+    """Wraps the handlers of every kind; health and reflection pass through."""
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """Return the handler with the edge around it."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(_UNOBSERVED):
+        if handler is None or is_infrastructure(method):
             return handler
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                _unary(method, handler.unary_unary), handler.request_deserializer, handler.response_serializer
-            )
-        if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(
-                _stream(method, handler.unary_stream),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        return handler
+        # How long a caller goes on sending says nothing about this service.
+        edge = _Edge(method, timed=not handler.request_streaming)
+        return surrounded(handler, partial(_answer, edge), partial(_answers, edge))
 
 
-def _unary(method: str, behaviour: Any) -> Any:
-    async def call(request: Any, context: Context) -> Any:
+class _Edge(NamedTuple):
+    method: str
+    timed: bool
+
+    @contextmanager
+    def observed(self, context: Context) -> Iterator[tuple[Outcome, Span]]:
         metadata = context.invocation_metadata()
         bind_request_id(as_mapping(metadata).get(REQUEST_ID))
-        with observe_call("grpc", method) as outcome, server_span(method, metadata) as served:
+        with (
+            observe_call("grpc", self.method, timed=self.timed) as outcome,
+            server_span(self.method, metadata) as served,
+        ):
+            yield outcome, served
+
+
+def _answer(edge: _Edge, behaviour: Answer) -> Answer:
+    async def call(request: Any, context: Context) -> Any:
+        with edge.observed(context) as (outcome, served):
             try:
                 return await behaviour(request, context)
             except Exception as error:
-                await _abort(method, error, context, outcome, served)
+                await _abort(edge.method, error, context, outcome, served)
 
     return call
 
 
-def _stream(method: str, behaviour: Any) -> Any:
-    async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-        metadata = context.invocation_metadata()
-        bind_request_id(as_mapping(metadata).get(REQUEST_ID))
-        with observe_call("grpc", method) as outcome, server_span(method, metadata) as served:
+def _answers(edge: _Edge, behaviour: Answers) -> Answers:
+    async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:
+        with edge.observed(context) as (outcome, served):
             try:
-                async for message in behaviour(request, context):
-                    yield message
+                async with aclosing(behaviour(request, context)) as messages:
+                    async for message in messages:
+                        yield message
             except Exception as error:
-                await _abort(method, error, context, outcome, served)
+                await _abort(edge.method, error, context, outcome, served)
 
     return call
 

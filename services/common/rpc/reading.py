@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from services.common.errors import InvalidRequestError
+from services.common.rpc.handlers import is_infrastructure, surrounded
 
-if TYPE_CHECKING:  # generic in the stubs, plain classes at run time
-    Context = grpc.aio.ServicerContext[Any, Any]
-    Handler = grpc.RpcMethodHandler[Any, Any]
-_OTHERS = ("/grpc.health.", "/grpc.reflection.")
+if TYPE_CHECKING:
+    from services.common.rpc.handlers import Answer, Answers, Context, Continuation, Handler
 
 
 class Unreadable:
@@ -27,23 +28,16 @@ class ReadingInterceptor(grpc.aio.ServerInterceptor):
     """
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """Return the handler with a reader that does not raise."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(_OTHERS):
+        if handler is None or is_infrastructure(method):
             return handler
+        check = partial(_checked_stream if handler.request_streaming else _checked, method)
         read = lenient(handler.request_deserializer)
-        if handler.unary_unary is not None:
-            behaviour = _unary(method, handler.unary_unary)
-            return grpc.unary_unary_rpc_method_handler(behaviour, read, handler.response_serializer)
-        if handler.unary_stream is not None:
-            behaviour = _stream(method, handler.unary_stream)
-            return grpc.unary_stream_rpc_method_handler(behaviour, read, handler.response_serializer)
-        return handler
+        return surrounded(handler, partial(_answer, check), partial(_answers, check), read)
 
 
 def lenient(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
@@ -60,23 +54,28 @@ def lenient(deserializer: Callable[[bytes], Any] | None) -> Callable[[bytes], An
     return read
 
 
-def _unary(method: str, behaviour: Any) -> Any:
+def _answer(check: Callable[[Any], Any], behaviour: Answer) -> Answer:
     async def call(request: Any, context: Context) -> Any:
-        _check(method, request)
-        return await behaviour(request, context)
+        return await behaviour(check(request), context)
 
     return call
 
 
-def _stream(method: str, behaviour: Any) -> Any:
-    async def call(request: Any, context: Context) -> Any:
-        _check(method, request)
-        async for message in behaviour(request, context):
-            yield message
+def _answers(check: Callable[[Any], Any], behaviour: Answers) -> Answers:
+    async def call(request: Any, context: Context) -> AsyncGenerator[Any, None]:
+        async with aclosing(behaviour(check(request), context)) as messages:
+            async for message in messages:
+                yield message
 
     return call
 
 
-def _check(method: str, request: object) -> None:
+def _checked(method: str, request: Any) -> Any:
     if isinstance(request, Unreadable):
         raise InvalidRequestError(f"The message is not a request of {method.lstrip('/')}.")
+    return request
+
+
+async def _checked_stream(method: str, requests: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+    async for request in requests:
+        yield _checked(method, request)

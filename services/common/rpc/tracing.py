@@ -60,7 +60,7 @@ def end_server_span(served: Span, code: grpc.StatusCode, error_code: str) -> Non
 
 def client_interceptors() -> Sequence[grpc.aio.ClientInterceptor]:
     """For a new channel; none while nothing is traced, so that calls then cost what they always did."""
-    return [_UnaryCalls(), _StreamedAnswers()] if is_tracing() else []
+    return [_UnaryCalls(), _StreamedAnswers(), _Streams()] if is_tracing() else []
 
 
 class _UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
@@ -75,6 +75,13 @@ class _StreamedAnswers(grpc.aio.UnaryStreamClientInterceptor):
         self, continuation: Continuation, client_call_details: grpc.aio.ClientCallDetails, request: Any
     ) -> Any:
         return await _traced(continuation, client_call_details, request)
+
+
+class _Streams(grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self, continuation: Continuation, client_call_details: grpc.aio.ClientCallDetails, request_iterator: Any
+    ) -> Any:
+        return await _traced(continuation, client_call_details, request_iterator)
 
 
 async def _traced(continuation: Continuation, details: grpc.aio.ClientCallDetails, request: Any) -> Any:

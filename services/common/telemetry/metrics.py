@@ -38,8 +38,8 @@ class Outcome:
 
 
 @contextmanager
-def observe_call(transport: str, method: str) -> Iterator[Outcome]:
-    """Count and time one call. An exception counts as `internal` unless the block named its code.
+def observe_call(transport: str, method: str, *, timed: bool = True) -> Iterator[Outcome]:
+    """Count one call, and time it if `timed`. An exception counts as `internal` unless the block named its code.
 
     A caller who went away counts as `cancelled`: that is no failure of the service.
     """
@@ -55,7 +55,8 @@ def observe_call(transport: str, method: str) -> Iterator[Outcome]:
         raise
     finally:
         CALLS.labels(transport, method, outcome.code).inc()
-        CALL_SECONDS.labels(transport, method).observe(time.perf_counter() - started)
+        if timed:
+            CALL_SECONDS.labels(transport, method).observe(time.perf_counter() - started)
 
 
 def serve_metrics(host: str, port: int, registry: CollectorRegistry = REGISTRY) -> int:
