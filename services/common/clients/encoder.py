@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Sequence
 
 from imagerag.v1 import encoder_pb2, encoder_pb2_grpc, types_pb2
 
-from services.common.domain import Direction, Vector
-from services.common.errors import DeadlineError, ImageragError, rebuild
+from services.common.clients.encoder_description import EncoderDescription, description_from_proto
+from services.common.clients.encoder_inputs import Encoded, Lane, Space, TextRole
+from services.common.errors import DeadlineError, rebuild
+from services.common.media.preprocessing import Pixels
 from services.common.rpc.channel import call_metadata, unary
 from services.common.rpc.client import RpcClient
 from services.common.rpc.tensors import tensor_from_proto
 
+__all__ = ["EncoderClient", "EncoderDescription", "Lane", "Space", "TextRole"]
 _FIRST_SHARE = 0.25
-
-
-class Lane(Enum):
-    """Which queue of the encoder the work waits in."""
-
-    INTERACTIVE = encoder_pb2.LANE_INTERACTIVE
-    BULK = encoder_pb2.LANE_BULK
-
-
-class TextRole(Enum):
-    """What a text is to be compared with."""
-
-    QUERY = encoder_pb2.TEXT_ROLE_QUERY
-    PASSAGE = encoder_pb2.TEXT_ROLE_PASSAGE
-
-
-class Space(Enum):
-    """Which space a text is embedded in."""
-
-    JOINT = encoder_pb2.SPACE_JOINT
-    SEMANTIC = encoder_pb2.SPACE_SEMANTIC
-
-
-@dataclass(frozen=True)
-class EncoderDescription:
-    """What an encoder serves.
-
-    Attributes:
-        model: Hub id, folder name or "starter".
-        fingerprint: Names model, weights, preprocessing and precision class.
-        dim: Length of every vector.
-        max_batch_items: Most inputs of one call.
-        noise_floors: Score that at least 95 % of unrelated pairs stay below; absent where it was not measured.
-        text_is_sentence_space: Text vectors serve text to text as well.
-        notice: A sentence for a person.
-    """
-
-    model: str
-    fingerprint: str
-    dim: int
-    max_batch_items: int
-    noise_floors: Mapping[Direction, float]
-    text_is_sentence_space: bool
-    notice: str
 
 
 class EncoderClient(RpcClient):
@@ -80,17 +37,7 @@ class EncoderClient(RpcClient):
 
     async def _describe(self, deadline_s: float) -> EncoderDescription:
         call = self._stub.Describe(encoder_pb2.DescribeRequest(), timeout=deadline_s, metadata=call_metadata())
-        answer = await unary("encoder", call)
-        known = {direction.value for direction in Direction}
-        return EncoderDescription(
-            model=answer.model,
-            fingerprint=answer.fingerprint,
-            dim=answer.dim,
-            max_batch_items=answer.max_batch_items,
-            noise_floors={Direction(name): floor for name, floor in answer.noise_floors.items() if name in known},
-            text_is_sentence_space=answer.text_is_sentence_space,
-            notice=answer.notice,
-        )
+        return description_from_proto(await unary("encoder", call))
 
     async def encode_images(
         self,
@@ -99,7 +46,7 @@ class EncoderClient(RpcClient):
         lane: Lane,
         expected_fingerprint: str,
         deadline_s: float | None = None,
-    ) -> list[Vector | ImageragError]:
+    ) -> list[Encoded]:
         """Pictures to unit vectors, shape (dim,) float32 each; a bad picture gives its error in its place.
 
         Args:
@@ -114,10 +61,36 @@ class EncoderClient(RpcClient):
             UnavailableError: It does not answer.
         """
         request = encoder_pb2.EncodeImagesRequest(
-            context=types_pb2.RequestContext(expected_fingerprint=expected_fingerprint),
-            images=images,
-            lane=lane.value,
+            context=_context(expected_fingerprint), images=images, lane=lane.value
         )
+        return await self._encode_images(request, deadline_s)
+
+    async def encode_prepared(
+        self,
+        pixels: Sequence[Pixels],
+        *,
+        preprocessing: str,
+        lane: Lane,
+        expected_fingerprint: str,
+        deadline_s: float | None = None,
+    ) -> list[Encoded]:
+        """Pictures that are decoded and scaled already; other arguments, result and errors as in `encode_images`.
+
+        Args:
+            pixels: Each uint8, shape [3, side_px, side_px], see `encoder_preparer`.
+            preprocessing: Digest of what made them; another one than the encoder's is refused.
+        """
+        prepared = encoder_pb2.PreparedImages(
+            preprocessing=preprocessing, pixels=[each.tobytes() for each in pixels]
+        )
+        request = encoder_pb2.EncodeImagesRequest(
+            context=_context(expected_fingerprint), prepared=prepared, lane=lane.value
+        )
+        return await self._encode_images(request, deadline_s)
+
+    async def _encode_images(
+        self, request: encoder_pb2.EncodeImagesRequest, deadline_s: float | None
+    ) -> list[Encoded]:
         call = self._stub.EncodeImages(request, timeout=deadline_s or self._deadline_s, metadata=call_metadata())
         return _parts(await unary("encoder", call))
 
@@ -128,21 +101,33 @@ class EncoderClient(RpcClient):
         role: TextRole,
         lane: Lane,
         expected_fingerprint: str,
+        space: Space = Space.JOINT,
         deadline_s: float | None = None,
-    ) -> list[Vector | ImageragError]:
-        """Texts to unit vectors of the same space; arguments and errors as in `encode_images`."""
+    ) -> list[Encoded]:
+        """Texts to unit vectors; other arguments and errors as in `encode_images`.
+
+        Args:
+            texts: At most `max_batch_items`.
+            role: Whether they are asked or stored.
+            space: Which space the vectors are to be in; the expected fingerprint is that of this space.
+        """
         request = encoder_pb2.EncodeTextsRequest(
-            context=types_pb2.RequestContext(expected_fingerprint=expected_fingerprint),
+            context=_context(expected_fingerprint),
             texts=texts,
             role=role.value,
             lane=lane.value,
+            space=space.value,
         )
         call = self._stub.EncodeTexts(request, timeout=deadline_s or self._deadline_s, metadata=call_metadata())
         return _parts(await unary("encoder", call))
 
 
-def _parts(answer: encoder_pb2.EncodeResponse) -> list[Vector | ImageragError]:
-    parts: list[Vector | ImageragError] = list(tensor_from_proto(answer.vectors))
+def _context(expected_fingerprint: str) -> types_pb2.RequestContext:
+    return types_pb2.RequestContext(expected_fingerprint=expected_fingerprint)
+
+
+def _parts(answer: encoder_pb2.EncodeResponse) -> list[Encoded]:
+    parts: list[Encoded] = list(tensor_from_proto(answer.vectors))
     for index, part in answer.errors.items():
         parts[index] = rebuild(part.code, part.message)
     return parts
