@@ -16,8 +16,12 @@ from PIL import Image
 
 PREPROCESSING_VERSION = "p1"
 Pixels = npt.NDArray[np.uint8]
+Fit = Literal["crop", "pad", "squash"]
+Resample = Literal["bicubic", "bilinear"]
 
 _WHITE = (255, 255, 255)
+# Pillow widens both filters when it makes a picture smaller, so neither aliases.
+_FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,20 @@ class Preprocessing:
 
     Attributes:
         fit: "crop" scales the shorter side to `side_px` and cuts out the centre (CLIP); "pad" scales the
-            longer side and fills a white square.
-        side_px: Side of the square that the model sees.
+            longer side and fills a white square; "squash" scales both sides, whatever their ratio (SigLIP).
+        side_px: Side of the square that is delivered.
         mean: Per channel, on the scale 0 to 255.
         std: Per channel, on the scale 0 to 255.
+        resample: The filter that the model was trained with.
+        scales: Sides at which the model sees the square, which it scales down itself; empty: `side_px` alone.
     """
 
-    fit: Literal["crop", "pad"]
+    fit: Fit
     side_px: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resample: Resample = "bicubic"
+    scales: tuple[int, ...] = ()
 
     @property
     def decode_px(self) -> int:
@@ -54,14 +62,18 @@ class Preprocessing:
         Returns:
             uint8, shape [3, side_px, side_px]. The device normalises: one byte a value crosses the bus.
         """
-        square = _crop(image, self.side_px) if self.fit == "crop" else _pad(image, self.side_px)
-        return np.ascontiguousarray(np.asarray(square, dtype=np.uint8).transpose(2, 0, 1))
+        return to_square(image, self.fit, self.side_px, self.resample)
 
     @property
     def digest(self) -> str:
         """Version and a short hash of every constant that moves a vector, for the fingerprint."""
         numbers = ",".join(f"{value:.4f}" for value in (*self.mean, *self.std))
         constants = f"{self.fit}:{self.side_px}:{numbers}"
+        # What came later is named only where it is used: collections stand under the digests of before.
+        if self.resample != "bicubic":
+            constants += f":{self.resample}"
+        if self.scales:
+            constants += f":scales={','.join(map(str, self.scales))}"
         return f"{PREPROCESSING_VERSION}{hashlib.sha256(constants.encode()).hexdigest()[:6]}"
 
 
@@ -77,7 +89,29 @@ STARTER = Preprocessing(fit="pad", side_px=224, mean=(127.0, 127.0, 127.0), std=
 """EfficientNet-Lite's constants; a white square instead of a crop keeps the whole object in view."""
 
 
-def _crop(image: Image.Image, side_px: int) -> Image.Image:
+def to_square(image: Image.Image, fit: Fit, side_px: int, resample: Resample = "bicubic") -> Pixels:
+    """Scale a picture and make it square, as `Preprocessing` does.
+
+    Args:
+        image: RGB, of any size.
+        fit: See `Preprocessing`.
+        side_px: See `Preprocessing`.
+        resample: See `Preprocessing`.
+
+    Returns:
+        uint8, shape [3, side_px, side_px].
+    """
+    resampling = _FILTERS[resample]
+    if fit == "crop":
+        square = _crop(image, side_px, resampling)
+    elif fit == "pad":
+        square = _pad(image, side_px, resampling)
+    else:
+        square = image.resize((side_px, side_px), resampling)
+    return np.ascontiguousarray(np.asarray(square, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def _crop(image: Image.Image, side_px: int, resampling: Image.Resampling) -> Image.Image:
     """Scale the shorter side and cut the centre in one step, so that a 1 x 30000 strip never becomes huge.
 
     The box is the one that scaling first and cutting whole pixels afterwards would take.
@@ -87,13 +121,13 @@ def _crop(image: Image.Image, side_px: int) -> Image.Image:
     left, top = ((side - side_px) // 2 for side in scaled)
     across, down = image.width / scaled[0], image.height / scaled[1]
     box = (left * across, top * down, (left + side_px) * across, (top + side_px) * down)
-    return image.resize((side_px, side_px), Image.Resampling.BICUBIC, box=box)
+    return image.resize((side_px, side_px), resampling, box=box)
 
 
-def _pad(image: Image.Image, side_px: int) -> Image.Image:
+def _pad(image: Image.Image, side_px: int, resampling: Image.Resampling) -> Image.Image:
     longest = max(image.size)
     width, height = (max(1, round(side * side_px / longest)) for side in image.size)
     square = Image.new("RGB", (side_px, side_px), _WHITE)
-    scaled = image.resize((width, height), Image.Resampling.BICUBIC)
+    scaled = image.resize((width, height), resampling)
     square.paste(scaled, ((side_px - width) // 2, (side_px - height) // 2))
     return square
