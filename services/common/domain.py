@@ -143,11 +143,13 @@ class ItemVectors:
         image: Unit vector of the pixels, shape (dim,).
         text: Unit vector of the texts through the joint space's text tower, shape (dim,).
         bm25: Term weights of the texts.
+        semantic: Unit vector of the texts by the second text encoder, shape (its own dim,).
     """
 
     image: Vector | None = None
     text: Vector | None = None
     bm25: SparseVector | None = None
+    semantic: Vector | None = None
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from services.common.errors import (
 )
 from services.common.index import bm25
 from services.common.index.catalogue import Collection
-from services.common.index.contract import EmbeddingContract
+from services.common.index.contract import EmbeddingContract, SemanticContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index, Leg
+from tests.fixtures.store_client import client_of
 
 CONTRACT = EmbeddingContract(joint="tiny@1", dim=4)
 
@@ -82,6 +83,40 @@ async def test_ensure_is_idempotent_and_refuses_another_model(index: Index, coll
         await index.ensure(replace(CONTRACT, joint="other@1"))
     assert "tiny@1" in caught.value.message
     assert "other@1" in caught.value.message
+
+
+async def test_a_second_text_encoder_is_part_of_the_contract(index: Index, collection: Collection) -> None:
+    with pytest.raises(FingerprintMismatchError) as caught:
+        await index.ensure(replace(CONTRACT, semantic=SemanticContract("sentences@1", 3)))
+    assert "'tiny@1'" in caught.value.message
+    assert "'tiny@1 + sentences@1'" in caught.value.message
+
+
+async def test_semantic_vectors_are_stored_and_asked_beside_the_others(
+    qdrant_url: str, index: Index, collection_name: str
+) -> None:
+    contract = replace(CONTRACT, semantic=SemanticContract("sentences@1", 3))
+    collection = await index.ensure(contract)
+    assert await index.resolve() == collection
+    assert collection.contract == contract
+    near, far = np.eye(3, dtype=np.float32)[:2]
+    plain = [_indexed(key, text=key, seed=seed) for seed, key in enumerate(("near", "far", "none"))]
+    items = [
+        replace(indexed, vectors=replace(indexed.vectors, semantic=semantic))
+        for indexed, semantic in zip(plain, (near, far, None), strict=True)
+    ]
+    await index.upsert(collection, "a", items)
+    legs = [Leg(LegName.SEMANTIC, near, 10), Leg(LegName.IMAGE, _unit(0), 10)]
+    by_meaning, by_picture = await index.ask(collection, "a", legs)
+    assert [candidate.id for candidate in by_meaning] == [item_id("a", "near"), item_id("a", "far")]
+    assert [candidate.score for candidate in by_meaning] == pytest.approx([1, 0], abs=1e-5)
+    assert len(by_picture) == 3
+    with client_of(qdrant_url) as client:
+        (point,) = client.retrieve(collection.name, [item_id("a", "far")], with_vectors=True)
+    assert isinstance(point.vector, dict)
+    assert set(point.vector) == {"image", "text", "semantic", "bm25"}
+    assert point.vector["semantic"] == pytest.approx(far.tolist(), abs=1e-6)
+    assert point.vector["text"] == pytest.approx(_unit(2).tolist(), abs=1e-6)
 
 
 async def test_what_was_written_is_read_back(index: Index, collection: Collection) -> None:

@@ -48,7 +48,7 @@ class Manifest:
         created_at: ISO 8601, UTC: every write confirmed before is in it.
         alias: What led to the collection.
         collection: Physical name.
-        contract: The embedding contract: joint, dim, bm25.
+        contract: The embedding contract, as `EmbeddingContract.to_document` has it.
         points_before: All points just before the first file was made; the snapshot holds at least these.
         points_after: All points just after the last one was made.
         server_version: Of Qdrant.

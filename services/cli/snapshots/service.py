@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from services.cli.errors import CliError
@@ -65,7 +64,7 @@ class SnapshotService:
                 created_at=started.isoformat(),
                 alias=alias,
                 collection=record.name,
-                contract=asdict(record.contract),
+                contract=record.contract.to_document(),
                 points_before=before,
                 points_after=self._catalogue.count(record.name),
                 server_version=self._catalogue.version(),
@@ -125,7 +124,10 @@ class SnapshotService:
             ImageragError: Qdrant failed, or holds another model's collection of that name.
         """
         record = CollectionRecord(
-            manifest.collection, EmbeddingContract(**manifest.contract), manifest.config, manifest.indexes
+            manifest.collection,
+            EmbeddingContract.from_document(manifest.contract),
+            manifest.config,
+            manifest.indexes,
         )
         self._check_alias(manifest, switch_alias)
         self._say("made the collection" if self._catalogue.recreate(record) else "the collection is there")

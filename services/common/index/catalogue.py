@@ -48,8 +48,8 @@ async def ensure(
         await _point_alias(client, name, alias)
         current = await resolve(client, alias)
     if current is None or current.contract != contract:
-        actual = current.contract.joint if current else "nothing"
-        raise FingerprintMismatchError.between(expected=actual, actual=contract.joint)
+        actual = current.contract.label if current else "nothing"
+        raise FingerprintMismatchError.between(expected=actual, actual=contract.label)
     return current
 
 

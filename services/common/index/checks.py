@@ -24,8 +24,16 @@ def check_vectors(contract: EmbeddingContract, items: Sequence[IndexedItem]) -> 
         for name, dense in (("image", vectors.image), ("text", vectors.text)):
             if dense is not None:
                 _check_dense(name, dense, contract.dim)
+        if vectors.semantic is not None:
+            _check_semantic(contract, vectors.semantic)
         if vectors.bm25 is not None:
             check_sparse(vectors.bm25)
+
+
+def _check_semantic(contract: EmbeddingContract, vector: Vector) -> None:
+    if contract.semantic is None:
+        raise InvalidVectorError("The collection holds no semantic vectors: it was made without a second encoder.")
+    _check_dense("semantic", vector, contract.semantic.dim)
 
 
 def _check_dense(name: str, vector: Vector, dim: int) -> None:

@@ -96,6 +96,8 @@ def _vectors(vectors: ItemVectors) -> dict[str, Any]:
         named[LegName.IMAGE.value] = vectors.image.tolist()
     if vectors.text is not None:
         named[LegName.TEXT.value] = vectors.text.tolist()
+    if vectors.semantic is not None:
+        named[LegName.SEMANTIC.value] = vectors.semantic.tolist()
     if vectors.bm25 is not None:
         named[LegName.BM25.value] = to_sparse(vectors.bm25)
     return named

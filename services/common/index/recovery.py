@@ -120,7 +120,7 @@ class Catalogue:
             self._create(record)
             return True
         if there.contract != record.contract:
-            raise FingerprintMismatchError.between(expected=record.contract.joint, actual=there.contract.joint)
+            raise FingerprintMismatchError.between(expected=record.contract.label, actual=there.contract.label)
         if there.shards != record.shards:
             raise ConflictError(
                 f"The collection {record.name!r} has {there.shards} shards, the snapshot {record.shards}. "

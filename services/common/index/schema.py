@@ -32,9 +32,14 @@ PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams]
 
 def collection_arguments(contract: EmbeddingContract, layout: Layout = ONE_NODE) -> dict[str, Any]:
     """Keyword arguments of `create_collection` for this contract, spread over the nodes like this."""
-    dense = models.VectorParams(size=contract.dim, distance=models.Distance.COSINE)
+    joint = models.VectorParams(size=contract.dim, distance=models.Distance.COSINE)
+    dense = {LegName.IMAGE.value: joint, LegName.TEXT.value: joint}
+    if contract.semantic:
+        dense[LegName.SEMANTIC.value] = models.VectorParams(
+            size=contract.semantic.dim, distance=models.Distance.COSINE
+        )
     return {
-        "vectors_config": {LegName.IMAGE.value: dense, LegName.TEXT.value: dense},
+        "vectors_config": dense,
         "sparse_vectors_config": {LegName.BM25.value: models.SparseVectorParams(modifier=models.Modifier.IDF)},
         "metadata": contract.to_metadata(),
         "shard_number": layout.shards,

@@ -22,12 +22,14 @@ from services.common.domain import (
 )
 from services.common.errors import InvalidRequestError, InvalidVectorError
 from services.common.index.checks import check_sparse, check_vectors
-from services.common.index.contract import EmbeddingContract
+from services.common.index.contract import EmbeddingContract, SemanticContract
 from services.common.index.ids import content_key, item_id
 from services.common.index.payload import to_item, to_point, tombstone
+from services.common.index.schema import collection_arguments
 from services.common.index.tenancy import scoped, stamp
 
 CONTRACT = EmbeddingContract(joint="model@1", dim=3)
+WITH_SEMANTIC = EmbeddingContract(joint="model@1", dim=3, semantic=SemanticContract("sentences@1", 2))
 UNIT = np.array([1, 0, 0], np.float32)
 
 
@@ -65,11 +67,44 @@ def test_whatever_changes_the_vectors_changes_the_collection() -> None:
         EmbeddingContract(joint="model@2", dim=3),
         EmbeddingContract(joint="model@1", dim=4),
         EmbeddingContract(joint="model@1", dim=3, bm25="bm25-2"),
+        WITH_SEMANTIC,
+        EmbeddingContract(joint="model@1", dim=3, semantic=SemanticContract("sentences@2", 2)),
+        EmbeddingContract(joint="model@1", dim=3, semantic=SemanticContract("sentences@1", 3)),
     )
-    assert len({CONTRACT.collection_name(), *(other.collection_name() for other in others)}) == 4
-    assert EmbeddingContract.from_metadata(CONTRACT.to_metadata()) == CONTRACT
+    assert len({CONTRACT.collection_name(), *(other.collection_name() for other in others)}) == 1 + len(others)
+    for contract in (CONTRACT, *others):
+        assert EmbeddingContract.from_metadata(contract.to_metadata()) == contract
+        assert EmbeddingContract.from_document(contract.to_document()) == contract
     assert EmbeddingContract.from_metadata({"of": "someone else"}) is None
     assert EmbeddingContract.from_metadata(None) is None
+
+
+def test_a_collection_without_a_second_encoder_keeps_its_name_and_metadata() -> None:
+    contract = EmbeddingContract(joint="model@1", dim=3, bm25="bm25-1")
+    assert contract.collection_name() == "imagerag-68393a745fa4"
+    assert contract.to_metadata() == {"imagerag": {"schema": 1, "joint": "model@1", "dim": 3, "bm25": "bm25-1"}}
+
+
+def test_a_contract_names_every_model() -> None:
+    assert CONTRACT.label == "model@1"
+    assert WITH_SEMANTIC.label == "model@1 + sentences@1"
+
+
+def test_the_schema_has_the_named_vectors_of_the_contract() -> None:
+    plain, both = (collection_arguments(contract)["vectors_config"] for contract in (CONTRACT, WITH_SEMANTIC))
+    assert {name: vector.size for name, vector in plain.items()} == {"image": 3, "text": 3}
+    assert {name: vector.size for name, vector in both.items()} == {"image": 3, "text": 3, "semantic": 2}
+
+
+def test_semantic_vectors_go_where_the_contract_has_room_for_them() -> None:
+    item = IndexedItem(_item(), ItemVectors(semantic=UNIT[:2]), job_id="job", line=0)
+    check_vectors(WITH_SEMANTIC, [item])
+    assert to_point(item).vector == {"semantic": [1.0, 0.0]}
+    with pytest.raises(InvalidVectorError, match="second encoder"):
+        check_vectors(CONTRACT, [item])
+    long = IndexedItem(_item(), ItemVectors(semantic=UNIT), job_id="job", line=0)
+    with pytest.raises(InvalidVectorError, match=r"semantic vector has shape \(3,\)"):
+        check_vectors(WITH_SEMANTIC, [long])
 
 
 _text = st.text(max_size=20)
