@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from redis import Redis
 
 from services.common.clients.encoder import EncoderClient
+from services.common.embeddings.cached_encoder import CachedEncoder
+from services.common.embeddings.shared import SharedVectors
 from services.common.index.index import Index
 from services.common.index.layout import Layout
 from services.common.jobs.backlog import BacklogCount
@@ -111,7 +113,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         )
         redis = stack.enter_context(_redis(settings))
         leases = Leases(redis, settings.lease_s)
-        ingestor = Ingestor(encoder, index, intake, settings.chunk_items)
+        ingestor = Ingestor(await _cached(encoder, settings, stack), index, intake, settings.chunk_items)
         yield Services(
             BatchService(
                 ledger,
@@ -124,6 +126,14 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
             ManifestIntake(ledger, leases, publish, settings.source_roots),
             Reconciler(ledger, index, leases, RequeueHints(redis), redis, publish, settings.requeue_after_s),
         )
+
+
+async def _cached(encoder: EncoderClient, settings: WorkersSettings, stack: AsyncExitStack) -> CachedEncoder:
+    """Nothing is kept in this process: what comes again within minutes is the exception in a job."""
+    if not settings.cache_url:
+        return CachedEncoder(encoder)
+    shared = SharedVectors(settings.cache_url, ttl_s=settings.embedding_ttl_s)
+    return CachedEncoder(encoder, shared=await stack.enter_async_context(shared))
 
 
 def _redis(settings: WorkersSettings) -> Redis:

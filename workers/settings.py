@@ -43,6 +43,8 @@ class WorkersSettings(ServiceSettings):
     """Copies that must have a write before it counts; unset: one, and writing goes on while a node is away."""
     data_url: str = Field(default="./imagerag-data", validation_alias="IMAGERAG_DATA_URL")
     """Where pictures and job ledgers are kept: a folder, `file://`, `s3://`."""
+    cache_url: str | None = Field(default=None, pattern=r"^((rediss?|unix)://.*)?$", validation_alias="CACHE_URL")
+    """Redis that keeps embeddings, so that a picture that comes again is not encoded again; unset: none."""
     encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")
     """`host:port` of the encoder."""
     source_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
@@ -67,6 +69,8 @@ class WorkersSettings(ServiceSettings):
     """Pictures that are prepared while the ones before them are at the encoder."""
     encoder_deadline_s: float = Field(default=60.0, gt=0)
     """Longest wait for one answer of the encoder."""
+    embedding_ttl_s: int = Field(default=604_800, ge=1)
+    """How long the cache keeps the embeddings of what was ingested, in seconds."""
     store_timeout_s: int = Field(default=20, ge=1)
     """Longest wait for one answer of the store."""
 

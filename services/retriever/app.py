@@ -10,14 +10,17 @@ from functools import partial
 from imagerag.v1 import retriever_pb2, retriever_pb2_grpc
 
 from services.common.clients.encoder import EncoderClient
+from services.common.embeddings.cached_encoder import CachedEncoder
+from services.common.embeddings.memory import RecentVectors
+from services.common.embeddings.shared import SharedVectors
 from services.common.index.index import Index
 from services.common.revision import RevisionClock
 from services.common.rpc.server import RpcServer
 from services.common.rpc.tls import client_tls
 from services.common.telemetry.tracing import untraced
-from services.retriever.cache import NoCache, RedisCache
+from services.retriever.metrics import show_memory
 from services.retriever.probes import watch
-from services.retriever.query_vectors import Cache, QueryVectors
+from services.retriever.query_vectors import QueryVectors
 from services.retriever.resolution import Resolver
 from services.retriever.service import SearchService
 from services.retriever.servicer import RetrieverServicer
@@ -42,13 +45,11 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
         encoder = await stack.enter_async_context(
             EncoderClient(settings.encoder_url, deadline_s=settings.encoder_timeout_s, tls=client_tls(settings))
         )
-        cache: Cache = NoCache()
-        if settings.cache_url:
-            cache = await stack.enter_async_context(RedisCache(settings.cache_url, ttl_s=settings.embedding_ttl_s))
+        cached = await _cached(encoder, settings, stack)
         service = SearchService(
             index,
-            Resolver(index, encoder, ttl_s=settings.resolve_ttl_s),
-            QueryVectors(encoder, cache),
+            Resolver(index, cached, ttl_s=settings.resolve_ttl_s),
+            QueryVectors(cached),
             RevisionClock(),
             candidates=settings.candidates,
         )
@@ -62,6 +63,15 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
         probing = asyncio.create_task(_probe(server, index, encoder, settings))
         stack.push_async_callback(_cancel, probing)
         yield server
+
+
+async def _cached(encoder: EncoderClient, settings: RetrieverSettings, stack: AsyncExitStack) -> CachedEncoder:
+    memory = RecentVectors(settings.embedding_memory_mb * 1024 * 1024)
+    show_memory(memory)
+    if not settings.cache_url:
+        return CachedEncoder(encoder, memory=memory)
+    shared = SharedVectors(settings.cache_url, ttl_s=settings.embedding_ttl_s)
+    return CachedEncoder(encoder, memory=memory, shared=await stack.enter_async_context(shared))
 
 
 async def _probe(server: RpcServer, index: Index, encoder: EncoderClient, settings: RetrieverSettings) -> None:

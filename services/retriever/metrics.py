@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
+from services.common.embeddings.memory import RecentVectors
 from services.common.search import SearchResult
 
 SEARCHES = Counter(
@@ -15,12 +16,8 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-CACHE = Counter("imagerag_embedding_cache_total", "Look-ups of query embeddings, by outcome.", ["outcome"])
-CACHE_SECONDS = Histogram(
-    "imagerag_embedding_cache_seconds",
-    "Time until the cache answered, in seconds.",
-    ["operation"],
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+MEMORY_BYTES = Gauge(
+    "imagerag_embedding_cache_memory_bytes", "What this process holds of the embeddings used last, in bytes."
 )
 
 
@@ -30,3 +27,8 @@ def count_search(result: SearchResult) -> None:
     for stage, took_ms in result.timings_ms.items():
         if stage != "total":
             STAGE_SECONDS.labels(stage).observe(took_ms / 1000)
+
+
+def show_memory(memory: RecentVectors) -> None:
+    """Let the gauge show what `memory` holds, read when it is asked."""
+    MEMORY_BYTES.set_function(lambda: memory.size_bytes)

@@ -6,7 +6,8 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from services.common.clients.encoder import EncoderClient, EncoderDescription
+from services.common.clients.encoder import EncoderDescription
+from services.common.embeddings.cached_encoder import Encoder
 from services.common.index.catalogue import Collection
 from services.common.index.index import Index
 
@@ -32,7 +33,7 @@ class Resolver:
         ttl_s: How long an answer is believed.
     """
 
-    def __init__(self, index: Index, encoder: EncoderClient, *, ttl_s: float) -> None:
+    def __init__(self, index: Index, encoder: Encoder, *, ttl_s: float) -> None:
         self._index, self._encoder, self._ttl_s = index, encoder, ttl_s
         self._known: Resolved | None = None
         self._until_s = 0.0

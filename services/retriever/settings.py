@@ -26,7 +26,7 @@ class RetrieverSettings(ServiceSettings):
     alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
     """Name that leads to the collection in use; two clusters on one Qdrant take two."""
     cache_url: str | None = Field(default=None, validation_alias="CACHE_URL")
-    """Redis that keeps query embeddings; unset: none are kept."""
+    """Redis that keeps embeddings for all processes; unset: each process keeps a few for itself."""
     encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")
     """`host:port` of the encoder."""
     store_timeout_s: int = Field(default=5, ge=1)
@@ -36,7 +36,9 @@ class RetrieverSettings(ServiceSettings):
     resolve_ttl_s: float = Field(default=5.0, ge=0)
     """How long the alias and the encoder's description are believed, in seconds."""
     embedding_ttl_s: int = Field(default=86_400, ge=1)
-    """How long a query's embedding is kept, in seconds."""
+    """How long the cache keeps a query's embedding, in seconds."""
+    embedding_memory_mb: int = Field(default=32, ge=0)
+    """Memory for the embeddings that this process used last; 0: none. A query's takes 2 to 4 KB."""
     candidates: int = Field(default=100, ge=1, le=1000)
     """Candidates that each leg returns."""
     probe_interval_s: float = Field(default=2.0, gt=0)
