@@ -24,9 +24,13 @@ class EncoderSettings(ServiceSettings):
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     model: str = Field(default="starter", min_length=1)
-    """`starter`, the hub id of a CLIP model (openai/clip-vit-base-patch32), or a folder that holds one."""
+    """`starter`, or the hub id or the folder of a CLIP (openai/clip-vit-base-patch32), SigLIP, SigLIP 2,
+    Chinese-CLIP or open_clip model; see docs/encoder.md."""
     model_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """Commit hash of a hub model's revision; unset: the newest. Fetching weights into a folder demands it."""
+    scales: str = Field(default="", pattern=r"^(\d{2,4}(,\d{2,4})*)?$")
+    """Sides in pixels at which the model sees each picture, for example 224,336: the vector is the mean over them.
+    Empty: the model's own side. Vectors of other scales are another collection."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; `auto` takes CUDA if there is a device."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -47,6 +51,10 @@ class EncoderSettings(ServiceSettings):
     """Largest width x height of a picture."""
     max_text_chars: int = Field(default=16_384, ge=1)
     """Longest text, in characters; what is beyond the model's own limit is cut."""
+
+    def scales_px(self) -> tuple[int, ...]:
+        """`scales` as numbers."""
+        return tuple(int(side) for side in self.scales.split(",") if side)
 
     def image_limits(self) -> ImageLimits:
         """What pictures are accepted."""
