@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from typing import TypeVar
 
+import grpc
 from imagerag.v1 import encoder_pb2, encoder_pb2_grpc, types_pb2
 
 from services.common.clients.encoder_description import EncoderDescription, description_from_proto
-from services.common.clients.encoder_inputs import Encoded, Lane, Space, TextRole
+from services.common.clients.encoder_inputs import Encoded, EncoderInput, Lane, Space, TextRole
+from services.common.clients.encoder_stream import Requests, answered
+from services.common.clients.stream_window import StreamBounds
 from services.common.errors import DeadlineError, rebuild
 from services.common.media.preprocessing import Pixels
 from services.common.rpc.channel import call_metadata, unary
 from services.common.rpc.client import RpcClient
+from services.common.rpc.server import LAST_CALLS_S
 from services.common.rpc.tensors import tensor_from_proto
 
+K = TypeVar("K")
 __all__ = ["EncoderClient", "EncoderDescription", "Lane", "Space", "TextRole"]
 _FIRST_SHARE = 0.25
+_USUAL_BOUNDS = StreamBounds()
 
 
 class EncoderClient(RpcClient):
@@ -120,6 +127,46 @@ class EncoderClient(RpcClient):
         )
         call = self._stub.EncodeTexts(request, timeout=deadline_s or self._deadline_s, metadata=call_metadata())
         return _parts(await unary("encoder", call))
+
+    def encode_stream(
+        self,
+        inputs: AsyncIterable[tuple[K, EncoderInput]],
+        *,
+        expected_fingerprint: str,
+        lane: Lane = Lane.BULK,
+        progress_s: float | None = None,
+        bounds: StreamBounds = _USUAL_BOUNDS,
+    ) -> AsyncGenerator[tuple[K, Encoded], None]:
+        """Any number of inputs to unit vectors, each as soon as it is ready, in no order.
+
+        Inputs are taken from the source only as fast as outcomes are taken away, and each gets exactly one. A call
+        that breaks is continued on another replica, with those inputs alone that have no outcome yet. Closing the
+        generator ends the work at the encoder too.
+
+        Args:
+            inputs: Pictures, prepared pictures and texts, each under a key that its outcome comes back with.
+            expected_fingerprint: The contract of the collection, for pictures and joint texts; empty: whatever the
+                first replica serves.
+            lane: Who waits for it.
+            progress_s: Longest time without an outcome while inputs wait for theirs; None: the client's deadline.
+            bounds: How much the stream may hold at once.
+
+        Yields:
+            The key and vector of an input, shape (dim,) float32, or its own error.
+
+        Raises:
+            FingerprintMismatchError: A replica serves another contract.
+            DeadlineError: No outcome came for `progress_s`.
+            ExhaustedError: So long, replicas took no more work on.
+            UnavailableError: So long, none answered.
+        """
+        head = encoder_pb2.EncodeStreamRequest(context=_context(expected_fingerprint), lane=lane.value)
+        return answered(inputs, self._open_stream, head, bounds, progress_s or self._deadline_s)
+
+    def _open_stream(
+        self, requests: Requests
+    ) -> grpc.aio.StreamStreamCall[encoder_pb2.EncodeStreamRequest, encoder_pb2.EncodeStreamResponse]:
+        return self._stub.EncodeStream(requests, timeout=LAST_CALLS_S, metadata=call_metadata())
 
 
 def _context(expected_fingerprint: str) -> types_pb2.RequestContext:

@@ -24,7 +24,7 @@ LIVENESS = "live"
 """Health name that says only that this process answers: a restart does not mend a dependency that is down."""
 _WATCHERS = 1024
 """Calls beyond the limit that are taken on: clients watch the health of a server, each with one open call."""
-_LAST_CALLS_S = 150
+LAST_CALLS_S = 150
 """How long a connection past its age lives on for its last calls: above an answer's deadline of 120 s."""
 
 
@@ -172,7 +172,7 @@ def _options(limits: RpcLimits) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_send_message_length", limits.message_bytes),
         ("grpc.max_connection_age_ms", int(limits.connection_age_s * 1000)),
-        ("grpc.max_connection_age_grace_ms", _LAST_CALLS_S * 1000),
+        ("grpc.max_connection_age_grace_ms", LAST_CALLS_S * 1000),
         # Clients ask every 2 s whether this process still answers; by default that is taken for an attack.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 1_000),

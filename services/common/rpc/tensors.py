@@ -28,3 +28,14 @@ def tensor_from_proto(tensor: types_pb2.FloatTensor) -> Vector:
     if len(tensor.data) != _WIRE.itemsize * math.prod(shape):
         raise InvalidVectorError(f"{len(tensor.data)} bytes cannot be a float32 tensor of shape {shape}.")
     return np.frombuffer(tensor.data, dtype=_WIRE).astype(np.float32, copy=False).reshape(shape)
+
+
+def vector_from_bytes(data: bytes) -> Vector:
+    """Unpack one vector, shape (dim,), into a read-only float32 array.
+
+    Raises:
+        InvalidVectorError: The bytes are no whole number of values, or none at all.
+    """
+    if not data or len(data) % _WIRE.itemsize:
+        raise InvalidVectorError(f"{len(data)} bytes cannot be a float32 vector.")
+    return np.frombuffer(data, dtype=_WIRE).astype(np.float32, copy=False)
