@@ -5,10 +5,13 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 VENV_DEPLOY ?= .venv-deploy
+VENV_INFINITY ?= .venv-infinity
 # Index of PyTorch's CPU builds (see "Get Started" on pytorch.org). It is used on Linux without an NVIDIA GPU, where
 # the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# make bench-encoder BENCH_ARGS="--quick service"
+BENCH_ARGS ?=
 # Two processes, the tests of a file together; each has a store, a broker and an encoder of its own. Empty: one process.
 PYTEST_PARALLEL ?= -n 2 --dist loadfile
 # A pip.conf for building images: packages then come from an index of your own.
@@ -27,10 +30,10 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench eval clean
+.PHONY: help demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench bench-encoder eval clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed-up  ## the whole system on real photos; stays until Ctrl-C (DEMO_EXIT=1: checks itself and ends)
 	@$(BIN)/imagerag demo
@@ -86,11 +89,14 @@ proto-check: $(VENV)/.installed-dev  ## the committed stubs are those of the pro
 bench: $(VENV)/.installed-dev  ## throughput and latency beside bare loops
 	@$(BIN)/python -m benchmarks
 
+bench-encoder: $(VENV)/.installed-dev $(VENV_INFINITY)/.installed  ## the encoder beside bare forward passes and infinity-emb
+	@$(BIN)/python -m benchmarks.encoder --infinity $(VENV_INFINITY)/bin/infinity_emb $(BENCH_ARGS)
+
 eval: $(VENV)/.installed-up  ## retrieval quality on 538 public pictures
 	@$(BIN)/imagerag eval
 
 clean:  ## remove the environment and caches, never data
-	rm -rf $(VENV) $(VENV_DEPLOY) .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV_DEPLOY) $(VENV_INFINITY) .make .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed-up: pyproject.toml constraints.txt .ci/install
 	@.ci/check-machine "$(PYTHON)" 5
@@ -105,4 +111,9 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt .ci/install
 $(VENV_DEPLOY)/.installed: tests/deploy/requirements.txt tests/deploy/constraints.txt .ci/install-deploy
 	@.ci/check-machine "$(PYTHON)" 2
 	@.ci/install-deploy "$(PYTHON)" "$(VENV_DEPLOY)"
+	@touch $@
+
+$(VENV_INFINITY)/.installed: benchmarks/encoder/infinity-constraints.txt .ci/install-infinity
+	@.ci/check-machine "$(PYTHON)" 5
+	@TORCH_INDEX="$(TORCH_INDEX)" .ci/install-infinity "$(PYTHON)" "$(VENV_INFINITY)"
 	@touch $@

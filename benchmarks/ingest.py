@@ -13,8 +13,8 @@ import imagehash
 from qdrant_client import QdrantClient
 
 from benchmarks import pictures
+from benchmarks.bare import torch_threads
 from benchmarks.measuring import ROUNDS, Ratio, interleave
-from benchmarks.model import with_threads
 from benchmarks.site import Advance, Site
 from services.common.domain import DEFAULT_TENANT, IndexedItem, Item, ItemKind, ItemVectors, Media
 from services.common.index.contract import EmbeddingContract
@@ -121,7 +121,8 @@ class NaiveLoop:
                 self._ingest(path)
             return len(files) / (time.perf_counter() - started)
 
-        return with_threads(self._site.cpus, measure)
+        with torch_threads(self._site.cpus):
+            return measure()
 
     def _ingest(self, path: Path) -> None:
         data = path.read_bytes()

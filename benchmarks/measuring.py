@@ -14,6 +14,36 @@ Better = Literal["higher", "lower"]
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What a ratio has to reach.
+
+    Attributes:
+        ratio: At least this where higher is better, else at most.
+        instead: Why it does not apply here, e.g. that this processor lacks something; empty: it applies.
+    """
+
+    ratio: float
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """What was not measured.
+
+    Attributes:
+        name: What would have been compared.
+        reason: Why not, and how to change that.
+    """
+
+    name: str
+    reason: str
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {"name": self.name, "not_run": self.reason}
+
+
+@dataclass(frozen=True)
 class Ratio:
     """Ours against a yardstick, round by round.
 
@@ -24,6 +54,7 @@ class Ratio:
         better: Which direction is good for `ours` and for the ratio.
         ours: One figure a round.
         yardstick: One figure a round, in the same order.
+        goal: Of the median; None: there is none.
     """
 
     name: str
@@ -32,6 +63,7 @@ class Ratio:
     better: Better
     ours: tuple[float, ...]
     yardstick: tuple[float, ...]
+    goal: Goal | None = None
 
     @property
     def rounds(self) -> tuple[float, ...]:
@@ -43,6 +75,16 @@ class Ratio:
         """Of the rounds' ratios."""
         return statistics.median(self.rounds)
 
+    @property
+    def verdict(self) -> str:
+        """Whether the goal is met; empty without one."""
+        if self.goal is None:
+            return ""
+        if self.goal.instead:
+            return f"not applicable: {self.goal.instead}"
+        reached = self.median >= self.goal.ratio if self.better == "higher" else self.median <= self.goal.ratio
+        return "met" if reached else "missed"
+
     def document(self) -> dict[str, Any]:
         """The JSON form."""
         return {
@@ -53,6 +95,8 @@ class Ratio:
             "ratio": {"median": self.median, "min": min(self.rounds), "max": max(self.rounds)},
             "ours": {"median": statistics.median(self.ours), "rounds": list(self.ours)},
             "yardstick": {"median": statistics.median(self.yardstick), "rounds": list(self.yardstick)},
+            "goal": None if self.goal is None else self.goal.ratio,
+            "verdict": self.verdict,
         }
 
 

@@ -1,49 +1,81 @@
-"""A CLIP of the shape of ViT-B/32 with random weights: as much work as the real one, and nothing to download."""
+"""A CLIP of the shape of a real one with random weights: as much work, and nothing to download."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import CLIPConfig, CLIPModel
 
 from benchmarks.words import WORDS
-from services.common.domain import Vector
-from services.common.media.preprocessing import CLIP, Pixels
-from services.encoder.backends.backend import unit
-from services.encoder.backends.devices import Placement
+from services.common.media.preprocessing import CLIP
 
-FOLDER = "clip-vit-b32-random-1"
-"""Counts up when what is written changes."""
 _SEED = 32
 _START, _END = "<|startoftext|>", "<|endoftext|>"
-_BATCHES = (8, 16, 32)
 
 
-def build(cache: Path) -> Path:
-    """The model's folder, made on the first call (600 MB).
+@dataclass(frozen=True)
+class Shape:
+    """Of a model.
+
+    Attributes:
+        folder: Its name; counts up when what is written changes.
+        title: For people.
+        configuration: What differs from the defaults of transformers' CLIPConfig, which are those of ViT-B/32.
+    """
+
+    folder: str
+    title: str
+    configuration: dict[str, Any] = field(default_factory=dict)
+
+
+VIT_B32 = Shape("clip-vit-b32-random-1", "ViT-B/32")
+VIT_L14 = Shape(
+    "clip-vit-l14-random-1",
+    "ViT-L/14",
+    {
+        "projection_dim": 768,
+        "vision_config": {
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "patch_size": 14,
+            "projection_dim": 768,
+        },
+        "text_config": {
+            "hidden_size": 768,
+            "intermediate_size": 3072,
+            "num_attention_heads": 12,
+            "projection_dim": 768,
+        },
+    },
+)
+FOLDER = VIT_B32.folder
+
+
+def build(cache: Path, shape: Shape = VIT_B32) -> Path:
+    """The model's folder, made on the first call (600 MB; ViT-L/14 1.7 GB).
 
     Args:
         cache: Where it is kept for the next time.
+        shape: Which one.
     """
-    folder = cache / FOLDER
+    folder = cache / shape.folder
     if folder.is_dir():
         return folder
-    part = cache / f"{FOLDER}.part"
+    part = cache / f"{shape.folder}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     vocabulary, merges = whole_words(WORDS)
     torch.manual_seed(_SEED)
-    # The configuration's own defaults are those of ViT-B/32.
-    config: Any = CLIPConfig(
-        text_config={"bos_token_id": vocabulary[_START], "eos_token_id": vocabulary[_END], "pad_token_id": 0}
-    )
+    special = {"bos_token_id": vocabulary[_START], "eos_token_id": vocabulary[_END], "pad_token_id": 0}
+    text = {**shape.configuration.get("text_config", {}), **special}
+    config: Any = CLIPConfig(**{**shape.configuration, "text_config": text})
     CLIPModel(config).save_pretrained(part)
     _write(part / "vocab.json", json.dumps(vocabulary))
     _write(part / "merges.txt", "\n".join(["#version: 0.2", *merges]) + "\n")
@@ -80,66 +112,3 @@ def whole_words(words: tuple[str, ...]) -> tuple[dict[str, int], list[str]]:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-class BareModel:
-    """The vision tower alone, called as transformers shows it: no service, no queue.
-
-    Args:
-        folder: Of the model.
-        placement: The same as the service's.
-    """
-
-    def __init__(self, folder: Path, placement: Placement) -> None:
-        self._dtype = getattr(torch, placement.precision)
-        self._device = torch.device(placement.device)
-        loaded: Any = CLIPModel.from_pretrained(str(folder), dtype=self._dtype, attn_implementation="sdpa")
-        self._model: Any = loaded.to(self._device).eval()
-        self._mean = torch.tensor(CLIP.mean).view(1, 3, 1, 1)
-        self._std = torch.tensor(CLIP.std).view(1, 3, 1, 1)
-
-    def prepare(self, pixels: Pixels) -> torch.Tensor:
-        """uint8 [n, 3, 224, 224] to the model's input."""
-        return ((torch.from_numpy(pixels).float() - self._mean) / self._std).to(self._device, self._dtype)
-
-    @torch.inference_mode()
-    def encode(self, prepared: torch.Tensor) -> Vector:
-        """Unit vectors, float32 [n, dim]."""
-        features = self._model.get_image_features(pixel_values=prepared)
-        tensor: torch.Tensor = getattr(features, "pooler_output", features)
-        rows: Vector = tensor.float().cpu().numpy()
-        return unit(rows)
-
-    def rate(self, batch: int, images: int, threads: int) -> float:
-        """img/s of forward passes over input that lies ready.
-
-        Args:
-            batch: Pictures a pass.
-            images: At least so many.
-            threads: Of torch, while this runs.
-        """
-        prepared = self.prepare(np.random.default_rng(_SEED).integers(0, 256, (batch, 3, 224, 224), np.uint8))
-        passes = max(1, images // batch)
-        return with_threads(threads, lambda: _per_second(passes * batch, passes, lambda: self.encode(prepared)))
-
-    def best_batch(self, threads: int) -> int:
-        """The batch with the most img/s, by a short trial of each."""
-        self.rate(_BATCHES[-1], 1, threads)
-        return max(_BATCHES, key=lambda batch: self.rate(batch, 32, threads))
-
-
-def with_threads(threads: int, measure: Callable[[], float]) -> float:
-    """Call `measure` with so many threads in torch."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        return measure()
-    finally:
-        torch.set_num_threads(before)
-
-
-def _per_second(images: int, passes: int, once: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    for _ in range(passes):
-        once()
-    return images / (time.perf_counter() - started)

@@ -12,22 +12,28 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.measuring import Ratio
+from benchmarks.measuring import NotRun, Ratio
+
+Row = Ratio | NotRun
 
 
-def render(ratios: Sequence[Ratio], machine: Mapping[str, Any], took_s: float) -> RenderableType:
-    """Everything that was measured."""
+def render(rows: Sequence[Row], machine: Mapping[str, Any], took_s: float) -> RenderableType:
+    """Everything that was measured, and what was not."""
+    ratios = [row for row in rows if isinstance(row, Ratio)]
     table = Table("", "ours", "yardstick", "ratio", "min to max", "good is", box=None, pad_edge=False)
     for column in table.columns[1:5]:
         column.justify = "right"
+    if any(ratio.goal for ratio in ratios):
+        table.add_column("goal")
     for ratio in ratios:
-        table.add_row(ratio.name, *_figures(ratio), ratio.better)
+        table.add_row(ratio.name, *_figures(ratio), ratio.better, _goal(ratio))
     head = f"{machine['cpu']}, {machine['cores']} cores, {machine['precision']}, model: {machine['model']}"
     return Group(
         Text(head),
         Text(),
         table,
         Text(),
+        *(Text(f"{row.name}: not run. {row.reason}") for row in rows if isinstance(row, NotRun)),
         *(Text(f"{', '.join(names)}: {meaning}", style="dim") for meaning, names in _meanings(ratios).items()),
         Text(f"{took_s:.0f} s", style="dim"),
     )
@@ -50,12 +56,19 @@ def _figures(ratio: Ratio) -> tuple[str, str, str, str]:
     )
 
 
-def write(path: Path, ratios: Sequence[Ratio], machine: Mapping[str, Any], took_s: float) -> None:
+def _goal(ratio: Ratio) -> str:
+    if ratio.goal is None:
+        return ""
+    sign = ">=" if ratio.better == "higher" else "<="
+    return f"{sign} {ratio.goal.ratio:.2f} {ratio.verdict}"
+
+
+def write(path: Path, rows: Sequence[Row], machine: Mapping[str, Any], took_s: float) -> None:
     """Write the JSON form; its folder is made."""
     document = {
         "machine": dict(machine),
         "took_s": round(took_s, 1),
-        "ratios": [ratio.document() for ratio in ratios],
+        "ratios": [row.document() for row in rows],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

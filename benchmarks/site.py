@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.model import BareModel
+from benchmarks.bare import BareModel
 from services.cli.cluster.state import ClusterState
 from services.cli.rest.client import RestClient
 from services.common.clients.encoder import EncoderClient, EncoderDescription
@@ -63,7 +63,7 @@ async def open_site(
                 encoder=encoder,
                 described=await encoder.describe(),
                 store_url=f"http://{state.addresses['store']}",
-                bare=BareModel(model, placement),
+                bare=BareModel(model, placement.device, placement.precision),
                 threads=placement.threads,
                 cpus=cpus,
                 work=work,

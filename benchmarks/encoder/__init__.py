@@ -1,0 +1,1 @@
+"""The encoder beside bare forward passes of its model, beside another server, and beside a loop."""
