@@ -74,8 +74,8 @@ def _rows(bench: Bench, series: Series) -> list[Row]:
 def _infinity_rows(bench: Bench, series: Series) -> list[Ratio]:
     served = (
         f"{CALLERS} callers with one JPEG of 500 x 375 each. {NAME}: engine torch, batches of {_BATCH_ITEMS} at "
-        "most, all cores, data URIs in, base64 out, kept connections. On a CPU it runs CLIP in float32 whatever --dtype "
-        "says (bfloat16 is for CUDA alone), or with int8 weights: another class of precision, and no goal."
+        "most, all cores, data URIs in, base64 out, kept connections. On a CPU it runs CLIP in float32 whatever "
+        "--dtype says (bfloat16 is for CUDA alone), or with int8 weights: another class of precision, no goal."
     )
     texts = f"{CALLERS} callers with four words each; no goal."
     quick = bench.machine.precisions[0]

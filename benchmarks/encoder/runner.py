@@ -30,8 +30,8 @@ from services.common.media.preprocessing import CLIP
 
 _INFINITY = Path(__file__).parents[2] / ".venv-infinity" / "bin" / "infinity_emb"
 _FILE_COLUMNS = 180
-_ROUND_S, _QUICK_FILE_COLUMNS = 180
-_ROUND_S, _QUICK_ROUNDS = 5.0, 1.5, 2
+_ROUND_S = 5.0
+_QUICK_ROUNDS, _QUICK_ROUND_S = 2, 1.5
 
 
 class _Part(NamedTuple):
