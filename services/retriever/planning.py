@@ -23,6 +23,7 @@ NO_FLOOR = -1.0
 _ASKED_WITH_TEXT = (
     (LegName.IMAGE, Direction.TEXT_TO_IMAGE),
     (LegName.TEXT, Direction.TEXT_TO_TEXT),
+    (LegName.SEMANTIC, Direction.TEXT_TO_TEXT),
     (LegName.BM25, Direction.TEXT_TO_WORDS),
 )
 _ASKED_WITH_IMAGE = (
@@ -47,19 +48,26 @@ class PlannedLeg:
     floor: float
 
 
-def plan(query: SearchQuery, floors: Mapping[Direction, float]) -> list[PlannedLeg]:
+def plan(
+    query: SearchQuery, floors: Mapping[Direction, float], semantic_floor: float | None = None
+) -> list[PlannedLeg]:
     """The legs of a query.
 
     Args:
         query: Checked here: it must ask something.
-        floors: The encoder's noise floors; a direction without one always votes.
+        floors: The joint encoder's noise floors; a direction without one always votes.
+        semantic_floor: The second text encoder's, `NO_FLOOR` if it was not measured; None: the collection has no
+            `semantic` vectors, and the leg is not asked.
 
     Raises:
         InvalidRequestError: Nothing is asked, the limit or a weight is out of range, or the legs that were
-            chosen cannot be asked with this query.
+            chosen cannot be asked with this query or of this collection.
     """
     _check(query)
     possible = (*(_ASKED_WITH_TEXT if query.text.strip() else ()), *(_ASKED_WITH_IMAGE if query.image else ()))
+    if semantic_floor is None:
+        _check_without_semantic(query)
+        possible = tuple(leg for leg in possible if leg[0] is not LegName.SEMANTIC)
     weights = query.legs if query.legs is not None else _default_weights({name for name, _ in possible})
     chosen = [(name, direction) for name, direction in possible if weights.get(name, 0.0) > 0]
     if not chosen:
@@ -69,7 +77,7 @@ def plan(query: SearchQuery, floors: Mapping[Direction, float]) -> list[PlannedL
     # Asked with words and a picture, one named vector is searched twice and keeps its weight in total.
     times = Counter(name for name, _ in chosen)
     return [
-        PlannedLeg(name, direction, weights[name] / times[name], floors.get(direction, _floor(direction)))
+        PlannedLeg(name, direction, weights[name] / times[name], _floor(name, direction, floors, semantic_floor))
         for name, direction in chosen
     ]
 
@@ -79,8 +87,20 @@ def _default_weights(names: set[LegName]) -> dict[LegName, float]:
     return {LegName.IMAGE: IMAGE_WEIGHT, **{name: TEXT_GROUP_WEIGHT / len(group) for name in group}}
 
 
-def _floor(direction: Direction) -> float:
-    return 0.0 if direction is Direction.TEXT_TO_WORDS else NO_FLOOR
+def _floor(
+    name: LegName, direction: Direction, floors: Mapping[Direction, float], semantic_floor: float | None
+) -> float:
+    if name is LegName.SEMANTIC:
+        return NO_FLOOR if semantic_floor is None else semantic_floor
+    return floors.get(direction, 0.0 if direction is Direction.TEXT_TO_WORDS else NO_FLOOR)
+
+
+def _check_without_semantic(query: SearchQuery) -> None:
+    if query.legs is not None and query.legs.get(LegName.SEMANTIC, 0.0) > 0:
+        raise InvalidRequestError(
+            "The leg semantic cannot be asked: these items were stored without a second text encoder. Leave it "
+            "out, or store them anew with IMAGERAG_ENCODER_SEMANTIC_MODEL set."
+        )
 
 
 def _check(query: SearchQuery) -> None:

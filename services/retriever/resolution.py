@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from services.common.clients.encoder import EncoderDescription
 from services.common.embeddings.cached_encoder import Encoder
+from services.common.errors import FingerprintMismatchError
 from services.common.index.catalogue import Collection
 from services.common.index.index import Index
+from services.retriever.planning import NO_FLOOR
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,22 @@ class Resolved:
 
     collection: Collection | None
     encoder: EncoderDescription
+
+
+def semantic_floor(resolved: Resolved) -> float | None:
+    """The noise floor of the leg `semantic`; None if the collection has no such vectors.
+
+    Raises:
+        FingerprintMismatchError: It has, and the encoder does not serve the text encoder that made them.
+    """
+    stored = resolved.collection.contract.semantic if resolved.collection else None
+    if stored is None:
+        return None
+    served = resolved.encoder.semantic
+    if served is None or served.fingerprint != stored.fingerprint:
+        actual = served.fingerprint if served else "no second text encoder"
+        raise FingerprintMismatchError.between(stored.fingerprint, actual)
+    return NO_FLOOR if served.noise_floor is None else served.noise_floor
 
 
 class Resolver:

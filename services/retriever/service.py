@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from services.common.domain import Direction, Item, JsonObject, SparseVector, Vector
+from services.common.domain import Item, JsonObject
 from services.common.errors import (
     FingerprintMismatchError,
     InternalError,
     InvalidRequestError,
     NotFoundError,
 )
-from services.common.index import bm25
 from services.common.index.catalogue import Collection
 from services.common.index.filters import parse_filter
 from services.common.index.index import Index, Leg
@@ -24,9 +23,9 @@ from services.common.search import Facet, Hit, SearchQuery, SearchResult
 from services.retriever.explanation import explain
 from services.retriever.fusion import DEFAULT_K, Fused, RankedLeg, reciprocal_rank_fusion
 from services.retriever.metrics import count_search
-from services.retriever.planning import PlannedLeg, plan
+from services.retriever.planning import NO_FLOOR, PlannedLeg, plan
 from services.retriever.query_vectors import QueryVectors
-from services.retriever.resolution import Resolved, Resolver
+from services.retriever.resolution import Resolved, Resolver, semantic_floor
 
 MAX_BATCH_SEARCHES = 32
 MAX_FACET_VALUES = 1000
@@ -82,7 +81,7 @@ class SearchService:
             FingerprintMismatchError: The encoder does not serve the stored vectors' contract.
             UnavailableError: Store or encoder does not answer.
         """
-        plan(query, {})
+        plan(query, {}, NO_FLOOR)
         parse_filter(query.filter)
         try:
             result = await self._search(query, await self._resolver.current(), expected_fingerprint)
@@ -151,7 +150,7 @@ class SearchService:
             return SearchResult((), True, "", "", timings.total())
         if expected_fingerprint not in ("", collection.contract.joint):
             raise FingerprintMismatchError.between(expected_fingerprint, collection.contract.joint)
-        planned = plan(query, resolved.encoder.noise_floors)
+        planned = plan(query, resolved.encoder.noise_floors, semantic_floor(resolved))
         with timings.stage("encode"):
             legs = await self._legs(query, planned, collection)
         with timings.stage("query"):
@@ -174,19 +173,12 @@ class SearchService:
     async def _legs(
         self, query: SearchQuery, planned: Sequence[PlannedLeg], collection: Collection
     ) -> dict[PlannedLeg, Leg]:
-        text, image = await self._vectors.of(query.text, query.image, collection.contract.joint)
-        by_direction: dict[Direction, Vector | SparseVector | None] = {
-            Direction.TEXT_TO_IMAGE: text,
-            Direction.TEXT_TO_TEXT: text,
-            Direction.IMAGE_TO_IMAGE: image,
-            Direction.IMAGE_TO_TEXT: image,
-            Direction.TEXT_TO_WORDS: bm25.encode_query(query.text),
-        }
+        asked = await self._vectors.of(query, planned, collection.contract)
         # A query of punctuation alone has no words: its bm25 leg is not asked.
         return {
             leg: Leg(leg.name, vector, self._candidates)
             for leg in planned
-            if (vector := by_direction[leg.direction]) is not None
+            if (vector := asked.of(leg)) is not None
         }
 
     async def _hits(

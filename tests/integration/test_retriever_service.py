@@ -22,7 +22,7 @@ from services.common.errors import (
     UnavailableError,
 )
 from services.common.index import bm25
-from services.common.index.contract import EmbeddingContract
+from services.common.index.contract import EmbeddingContract, SemanticContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index
 from services.common.rpc.channel import open_channel
@@ -35,6 +35,7 @@ from tests.fixtures.colour_encoder import (
     FLOOR,
     ColourEncoder,
     image_vector,
+    meaning_vector,
     picture,
     serve_colours,
     text_vector,
@@ -67,8 +68,10 @@ class _Bench:
             image=image_vector(picture(colour)) if colour else None,
             text=text_vector(text) if text else None,
             bm25=bm25.encode_document(text),
+            semantic=meaning_vector(text) if text and self.encoder.semantic else None,
         )
-        collection = await self.index.ensure(EmbeddingContract(self.encoder.fingerprint, 3))
+        semantic = SemanticContract(self.encoder.semantic, 4) if self.encoder.semantic else None
+        collection = await self.index.ensure(EmbeddingContract(self.encoder.fingerprint, 3, semantic=semantic))
         await self.index.upsert(collection, tenant, [IndexedItem(item, vectors, "job", 0)])
         return item.id
 
@@ -209,6 +212,52 @@ async def test_an_encoder_with_another_model_is_refused_and_named(bench: _Bench)
         await bench.client.search(SearchQuery(SHOP, text="red"))
     assert "colour@1" in caught.value.message
     assert "colour@2" in caught.value.message
+
+
+async def test_other_words_for_it_are_found_by_meaning(bench: _Bench) -> None:
+    bench.encoder.semantic = "meanings@1"
+    await bench.put("dress", text="une robe rouge")
+    await bench.put("meadow", text="a verdant meadow below a blue sky")
+    result = await bench.client.search(SearchQuery(SHOP, text="红"))
+    assert [hit.item.key for hit in result.hits] == ["dress"]
+    legs = {leg.leg: leg for leg in result.hits[0].legs}
+    assert set(legs) == {LegName.TEXT, LegName.SEMANTIC}
+    semantic = legs[LegName.SEMANTIC]
+    assert (semantic.direction, semantic.rank, semantic.votes) == (Direction.TEXT_TO_TEXT, 1, True)
+    assert semantic.score == pytest.approx(1, abs=1e-3)
+    assert semantic.noise_floor == pytest.approx(FLOOR)
+    assert semantic.contribution == pytest.approx(TEXT_GROUP_WEIGHT / 3 / (DEFAULT_K + 1))
+    only = SearchQuery(SHOP, text="crimson", legs={LegName.SEMANTIC: 1.0})
+    assert await bench.keys(only) == ["dress"]
+
+
+async def test_a_leg_that_is_not_asked_costs_no_encoding(bench: _Bench) -> None:
+    bench.encoder.semantic = "meanings@1"
+    await bench.put("dress", text="une robe rouge")
+    query = SearchQuery(SHOP, text="robe", legs={LegName.BM25: 1.0})
+    before = bench.encoder.text_calls
+    assert await bench.keys(query) == ["dress"]
+    assert bench.encoder.text_calls == before
+
+
+async def test_items_without_a_second_encoder_cannot_be_asked_by_meaning(bench: _Bench) -> None:
+    await bench.put("dress", text="une robe rouge")
+    bench.encoder.semantic = "meanings@1"
+    with pytest.raises(InvalidRequestError, match="without a second text encoder"):
+        await bench.client.search(SearchQuery(SHOP, text="rouge", legs={LegName.SEMANTIC: 1.0}))
+    (hit,) = (await bench.client.search(SearchQuery(SHOP, text="rouge"))).hits
+    assert LegName.SEMANTIC not in {leg.leg for leg in hit.legs}
+
+
+@pytest.mark.parametrize("served", ["meanings@2", ""])
+async def test_another_second_encoder_is_refused_and_named(bench: _Bench, served: str) -> None:
+    bench.encoder.semantic = "meanings@1"
+    await bench.put("dress", text="une robe rouge")
+    bench.encoder.semantic = served
+    with pytest.raises(FingerprintMismatchError) as caught:
+        await bench.client.search(SearchQuery(SHOP, text="rouge"))
+    assert "'meanings@1'" in caught.value.message
+    assert f"'{served or 'no second text encoder'}'" in caught.value.message
 
 
 async def test_the_same_question_is_encoded_once(

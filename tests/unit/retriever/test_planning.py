@@ -26,6 +26,41 @@ def test_words_and_a_picture_share_the_weight_of_the_vector_they_both_search() -
     assert sum(weights.values()) == IMAGE_WEIGHT + TEXT_GROUP_WEIGHT
 
 
+def test_the_second_text_encoder_joins_the_text_legs_and_their_one_weight() -> None:
+    legs = {leg.name: leg for leg in plan(SearchQuery("t", text="cat"), {}, 0.3)}
+    assert set(legs) == set(LegName)
+    assert legs[LegName.IMAGE].weight == IMAGE_WEIGHT
+    shared = [legs[name].weight for name in (LegName.TEXT, LegName.SEMANTIC, LegName.BM25)]
+    assert shared == pytest.approx([TEXT_GROUP_WEIGHT / 3] * 3)
+    assert (legs[LegName.SEMANTIC].direction, legs[LegName.SEMANTIC].floor) == (Direction.TEXT_TO_TEXT, 0.3)
+
+
+def test_the_floor_of_one_text_space_is_not_that_of_the_other() -> None:
+    query = SearchQuery("t", text="cat", image=b"x")
+    floors = {leg.name: leg.floor for leg in plan(query, {Direction.TEXT_TO_TEXT: 0.7}, NO_FLOOR)}
+    assert floors[LegName.SEMANTIC] == NO_FLOOR
+    asked = [leg for leg in plan(query, {Direction.TEXT_TO_TEXT: 0.7}, 0.3) if leg.name is LegName.TEXT]
+    assert [(leg.direction, leg.floor) for leg in asked] == [
+        (Direction.TEXT_TO_TEXT, 0.7),
+        (Direction.IMAGE_TO_TEXT, NO_FLOOR),
+    ]
+
+
+def test_a_picture_alone_is_not_asked_of_a_text_space() -> None:
+    assert {leg.name for leg in plan(SearchQuery("t", image=b"x"), {}, 0.3)} == {LegName.IMAGE, LegName.TEXT}
+
+
+def test_the_semantic_leg_is_asked_alone_where_there_are_such_vectors() -> None:
+    query = SearchQuery("t", text="cat", legs={LegName.SEMANTIC: 1.0})
+    assert [leg.name for leg in plan(query, {}, 0.3)] == [LegName.SEMANTIC]
+    with pytest.raises(InvalidRequestError, match="without a second text encoder"):
+        plan(query, {})
+    with pytest.raises(InvalidRequestError, match="IMAGERAG_ENCODER_SEMANTIC_MODEL"):
+        plan(SearchQuery("t", text="cat", legs={LegName.SEMANTIC: 1.0, LegName.IMAGE: 1.0}), {})
+    unasked = SearchQuery("t", text="cat", legs={LegName.SEMANTIC: 0.0, LegName.IMAGE: 1.0})
+    assert [leg.name for leg in plan(unasked, {})] == [LegName.IMAGE]
+
+
 def test_chosen_legs_alone_are_asked() -> None:
     query = SearchQuery("t", text="cat", legs={LegName.IMAGE: 2.0, LegName.BM25: 0.0})
     assert [(leg.name, leg.weight) for leg in plan(query, {})] == [(LegName.IMAGE, 2.0)]
