@@ -33,8 +33,11 @@ class EncoderSettings(ServiceSettings):
     Empty: the model's own side. Vectors of other scales are another collection."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; `auto` takes CUDA if there is a device."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto` takes bfloat16 on CUDA and on CPUs with AMX. The starter always runs in float32."""
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    """`auto` takes bfloat16 on CUDA and on CPUs with AMX or AVX512-BF16. `int8` is for CPUs without them; its \
+vectors are another collection. The starter always runs in float32."""
+    streams: int = Field(default=0, ge=0, le=64)
+    """Batches computed at once; 0: on a CPU as many as `threads`, which they share, on CUDA 2."""
     threads: int = Field(default_factory=_default_threads, ge=1, le=256)
     """CPU threads of the model. Two busy processes with more threads than cores slow each other to a crawl."""
     decode_threads: int = Field(default=2, ge=1, le=64)

@@ -1,20 +1,24 @@
-"""From the name in the settings to a loaded model."""
+"""From the name in the settings to a loaded model that has passed the golden gate."""
 
 from __future__ import annotations
 
+import structlog
+
 from services.common.settings import SettingsError
+from services.encoder.backends import golden
 from services.encoder.backends.backend import Backend
 from services.encoder.settings import EncoderSettings
 
+log = structlog.get_logger(__name__)
 STARTER_NAME = "starter"
 
 
 def load_backend(settings: EncoderSettings) -> Backend:
-    """Load the model; slow, and it may download from the model hub.
+    """Load the model and hold it against its references; slow, and it may download from the model hub.
 
     Raises:
-        SettingsError: The model is unknown, cannot be loaded, or its packages are not installed; the text says
-            what to write or to install.
+        SettingsError: The model is unknown, cannot be loaded, does not give the vectors it should, or its packages
+            are not installed; the text says what to write or to install.
     """
     extra = "starter" if settings.model == STARTER_NAME else "encoder"
     try:
@@ -28,11 +32,21 @@ def load_backend(settings: EncoderSettings) -> Backend:
 def _load(settings: EncoderSettings) -> Backend:
     from services.encoder.backends.devices import place
 
-    placement = place(settings.device, settings.precision, settings.threads)
+    placement = place(settings.device, settings.precision, settings.threads, settings.streams)
     if settings.model == STARTER_NAME:
         from services.encoder.backends.starter import StarterBackend
 
         return StarterBackend(placement)
-    from services.encoder.backends.clip import NEWEST, ClipBackend
+    from services.encoder.backends.golden_reference import references
+    from services.encoder.backends.torch_backend import TorchBackend
+    from services.encoder.backends.towers import NEWEST, load_towers
 
-    return ClipBackend.load(settings.model, placement, settings.model_revision or NEWEST)
+    towers = load_towers(settings.model, settings.model_revision or NEWEST, settings.scales_px())
+    expected = references(towers, with_probes=placement.precision == "int8")
+    return _passed(TorchBackend(towers, placement), expected, settings.threads)
+
+
+def _passed(backend: Backend, references: golden.References, threads: int) -> Backend:
+    agreement = golden.check(backend, references, threads)
+    log.info("golden_gate_passed", lowest_cosine=agreement.cosine, worst=agreement.worst, vectors=agreement.rows)
+    return backend
