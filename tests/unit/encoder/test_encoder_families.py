@@ -66,7 +66,8 @@ def test_pictures_are_as_transformers_embeds_them(case: Case) -> None:
     ours = image_vectors(case.towers, pixels_of(case.towers, PICTURES))
     for data, row in zip(PICTURES, ours, strict=True):
         assert row @ case.reference.image(data) > 0.9999
-    assert abs(ours @ ours.T - np.eye(len(ours)))[~np.eye(len(ours), dtype=bool)].max() < 0.99
+    # The fourth is the second in another shape, which squashing takes away.
+    assert (ours[:3] @ ours[:3].T)[~np.eye(3, dtype=bool)].max() < 0.99
 
 
 def test_texts_are_as_transformers_embeds_them_one_by_one(case: Case) -> None:
