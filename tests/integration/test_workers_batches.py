@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from redis import Redis
 
 from services.common.domain import ItemKind
 from services.common.errors import ExhaustedError
+from services.common.index.contract import SemanticContract
 from services.common.index.index import Index
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import BatchMessage
@@ -25,9 +27,10 @@ from services.common.objects import open_objects
 from services.common.revision import RevisionClock
 from services.common.rpc.tensors import tensor_to_proto
 from tests.fixtures.brokers import ValkeyProcess
-from tests.fixtures.colour_encoder import ColourEncoder, serve_colours
+from tests.fixtures.colour_encoder import ColourEncoder, meaning_vector, serve_colours, text_vector
 from tests.fixtures.odd_pictures import encode, noise
 from tests.fixtures.store import StoreProcess
+from tests.fixtures.store_client import client_of
 from workers.app import compose
 from workers.ingest.batch import Later
 from workers.leases import Leases, lines_name
@@ -101,7 +104,12 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 @pytest.fixture
 async def worker(tmp_path: Path, servers: tuple[str, str]) -> AsyncIterator[Bench]:
     """A worker's services in this process, with an encoder of its own."""
-    broker_url, store_url = servers
+    async with _worker(tmp_path, *servers) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def _worker(tmp_path: Path, broker_url: str, store_url: str) -> AsyncIterator[Bench]:
     encoder, published = MoodyEncoder(), list[BatchMessage]()
 
     def publish(messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
@@ -143,6 +151,42 @@ async def test_pictures_texts_and_both_are_stored_with_what_they_can_be_found_by
     assert found[ids[1]].metadata == {"n": 1}
     assert found[ids[0]].media == found[ids[1]].media
     assert {item.revision for item in found.values()} == {job.revision}
+
+
+async def test_passages_go_into_both_text_spaces(tmp_path: Path) -> None:
+    """On a store of its own: the collection of the other tests has no second encoder."""
+    with StoreProcess(tmp_path / "store" / "data") as store, ValkeyProcess(tmp_path / "broker") as broker:
+        async with _worker(tmp_path, broker.url, store.url) as worker:
+            worker.encoder.semantic = "meanings@1"
+            picture = worker.pictures(1)[0]
+            both = ManifestLine("b", key="both", sha256=picture.sha256, text="rouge")
+            job = worker.accept(picture, both, ManifestLine("t", key="words", text="red vert"))
+            assert await worker.run(job) is None
+            assert worker.outcomes(job) == ["stored"] * 3
+            collection = await worker.index.resolve()
+            assert collection is not None
+            assert collection.contract.semantic == SemanticContract("meanings@1", 4)
+            ids = [outcome.item_id for _, outcome in sorted(worker.ledger.outcomes(job).items())]
+            with client_of(store.url) as client:
+                points = {
+                    str(point.id): point for point in client.retrieve(collection.name, ids, with_vectors=True)
+                }
+            vectors = [points[name].vector for name in ids]
+            assert [set(each) for each in vectors if isinstance(each, dict)] == [
+                {"image"},
+                {"image", "text", "semantic", "bm25"},
+                {"text", "semantic", "bm25"},
+            ]
+            assert isinstance(vectors[2], dict)
+            assert vectors[2]["semantic"] == pytest.approx(meaning_vector("vert").tolist(), abs=1e-6)
+            assert vectors[2]["text"] == pytest.approx(text_vector("red").tolist(), abs=1e-6)
+
+            worker.encoder.semantic = "meanings@2"
+            late = worker.accept(ManifestLine("t", key="late", text="rouge"))
+            refused = await worker.run(late)
+            assert refused is not None
+            assert refused.code == "fingerprint_mismatch"
+            assert worker.outcomes(late) == []
 
 
 async def test_a_message_that_comes_again_costs_nothing(worker: Bench) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from services.common.clients.encoder import Space
 from services.common.domain import IndexedItem, Item, ItemVectors, SparseVector, Vector
 from services.common.errors import FingerprintMismatchError, ImageragError, InternalError
 from services.common.index.bm25 import encode_document
@@ -127,7 +128,9 @@ class Ingestor:
         try:
             with stage("encode"):
                 images = await self._encode_images(job, prepared, target)
-                texts = await self._encode_texts(job, prepared, target)
+                texts, meanings = await asyncio.gather(
+                    *(self._encode_texts(job, prepared, target, space) for space in (Space.JOINT, Space.SEMANTIC))
+                )
         except ImageragError as error:
             if not is_passing(error):
                 raise
@@ -137,7 +140,10 @@ class Ingestor:
         for line in prepared:
             try:
                 vectors = ItemVectors(
-                    image=_vector(images, line), text=_vector(texts, line), bm25=_words(line.item)
+                    image=_vector(images, line),
+                    text=_vector(texts, line),
+                    bm25=_words(line.item),
+                    semantic=_vector(meanings, line),
                 )
                 indexed = IndexedItem(line.item, vectors, job.id, line.numbered.number)
                 ready.append(Ready(line.numbered, indexed))
@@ -156,11 +162,16 @@ class Ingestor:
         )
         return dict(zip(pictures, found, strict=True))
 
-    async def _encode_texts(self, job: Job, prepared: Sequence[_Prepared], target: Target) -> dict[int, Encoded]:
+    async def _encode_texts(
+        self, job: Job, prepared: Sequence[_Prepared], target: Target, space: Space
+    ) -> dict[int, Encoded]:
+        fingerprint = target.fingerprint_of(space)
+        if fingerprint is None:
+            return {}
         texts = {line.numbered.number: line.item.searchable_text() for line in prepared}
         texts = {number: text for number, text in texts.items() if text.strip()}
         found = await encode_texts(
-            self._encoder, list(texts.values()), lane_of(job.queue), target.fingerprint, target.max_call_items
+            self._encoder, list(texts.values()), lane_of(job.queue), fingerprint, target.max_call_items, space
         )
         return dict(zip(texts, found, strict=True))
 

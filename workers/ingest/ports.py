@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.common.clients.encoder import EncoderDescription, Lane, TextRole
+from services.common.clients.encoder import EncoderDescription, Lane, Space, TextRole
 from services.common.domain import IndexedItem, Vector
 from services.common.errors import ImageragError
 from services.common.index.catalogue import Collection
@@ -25,7 +25,13 @@ class Encoder(Protocol):
         """One vector or error a picture."""
 
     async def encode_texts(
-        self, texts: Sequence[str], *, role: TextRole, lane: Lane, expected_fingerprint: str
+        self,
+        texts: Sequence[str],
+        *,
+        role: TextRole,
+        lane: Lane,
+        expected_fingerprint: str,
+        space: Space = Space.JOINT,
     ) -> list[Vector | ImageragError]:
         """One vector or error a text."""
 

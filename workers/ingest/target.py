@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.common.clients.encoder import EncoderDescription, Space
 from services.common.index.catalogue import Collection
-from services.common.index.contract import EmbeddingContract
+from services.common.index.contract import EmbeddingContract, SemanticContract
 from workers.ingest.ports import Encoder, ItemIndex
 
 
@@ -14,7 +15,7 @@ class Target:
     """Where items go.
 
     Attributes:
-        fingerprint: Expected of the encoder with every call.
+        fingerprint: Of the joint space.
         max_call_items: Most inputs of one call to the encoder.
         collection: Takes the vectors.
     """
@@ -22,6 +23,13 @@ class Target:
     fingerprint: str
     max_call_items: int
     collection: Collection
+
+    def fingerprint_of(self, space: Space) -> str | None:
+        """Expected of the encoder with every call for a space; None: the collection has no such vectors."""
+        if space is Space.JOINT:
+            return self.fingerprint
+        semantic = self.collection.contract.semantic
+        return semantic.fingerprint if semantic else None
 
 
 class Targets:
@@ -40,7 +48,7 @@ class Targets:
         """
         if self._current is None:
             described = await self._encoder.describe()
-            contract = EmbeddingContract(described.fingerprint, described.dim)
+            contract = EmbeddingContract(described.fingerprint, described.dim, semantic=_semantic(described))
             collection = await self._index.ensure(contract)
             self._current = Target(described.fingerprint, described.max_batch_items, collection)
         return self._current
@@ -48,3 +56,8 @@ class Targets:
     def forget(self) -> None:
         """Ask again next time."""
         self._current = None
+
+
+def _semantic(described: EncoderDescription) -> SemanticContract | None:
+    served = described.semantic
+    return SemanticContract(served.fingerprint, served.dim) if served else None

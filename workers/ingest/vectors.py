@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from services.common.clients.encoder import Lane, TextRole
+from services.common.clients.encoder import Lane, Space, TextRole
 from services.common.domain import Vector
 from services.common.errors import ImageragError
 from workers.ingest.ports import Encoder
@@ -54,13 +54,29 @@ async def encode_images(
 
 
 async def encode_texts(
-    encoder: Encoder, texts: Sequence[str], lane: Lane, fingerprint: str, max_items: int
+    encoder: Encoder,
+    texts: Sequence[str],
+    lane: Lane,
+    fingerprint: str,
+    max_items: int,
+    space: Space = Space.JOINT,
 ) -> list[Encoded]:
-    """One vector or error a passage, in order; errors as in `encode_images`."""
+    """One vector or error a passage, in order; errors as in `encode_images`.
+
+    Args:
+        encoder: Does the work.
+        texts: Passages.
+        lane: Who waits.
+        fingerprint: Expected, of the space.
+        max_items: Most passages of one call.
+        space: Which space the vectors are to be in.
+    """
     found: list[Encoded] = []
     for indices in calls([len(text.encode()) for text in texts], max_items, MAX_CALL_BYTES):
         part = texts[indices.start : indices.stop]
         found.extend(
-            await encoder.encode_texts(part, role=TextRole.PASSAGE, lane=lane, expected_fingerprint=fingerprint)
+            await encoder.encode_texts(
+                part, role=TextRole.PASSAGE, lane=lane, expected_fingerprint=fingerprint, space=space
+            )
         )
     return found
