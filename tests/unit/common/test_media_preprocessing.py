@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from services.common.media.images import decode_rgb
-from services.common.media.preprocessing import CLIP, STARTER, Preprocessing
+from services.common.media.preprocessing import CLIP, STARTER, Preprocessing, Resample
 from tests.fixtures.odd_pictures import encode
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 
+SIGLIP = Preprocessing("squash", 224, (127.5,) * 3, (127.5,) * 3)
+SIGLIP2 = replace(SIGLIP, resample="bilinear")
 STYLES = [CLIP, STARTER]
+ALL_STYLES = [*STYLES, SIGLIP, SIGLIP2]
+NAMES = ["crop", "pad", "squash", "squash, bilinear"]
 
 
 def normalised(pixels: NDArray[np.uint8], style: Preprocessing) -> NDArray[np.float64]:
@@ -37,6 +42,16 @@ def test_clip_is_the_reference(size: tuple[int, int]) -> None:
     ours = normalised(CLIP(picture), CLIP)
     assert cosine(ours, reference) > 0.99999
     assert np.abs(ours - reference).max() < 2 / 255 / 0.26
+
+
+@pytest.mark.parametrize("resample", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [(224, 224), (640, 480), (333, 777), (1000, 225), (100, 60)])
+def test_squashing_is_the_reference(size: tuple[int, int], resample: Resample) -> None:
+    picture = decode_rgb(COFFEE).resize(size, Image.Resampling.BICUBIC)
+    processor = SiglipImageProcessorPil(resample=Image.Resampling[resample.upper()])
+    reference = processor(picture, return_tensors="np")["pixel_values"][0]
+    style = replace(SIGLIP, resample=resample)
+    assert np.abs(normalised(style(picture), style) - reference).max() < 1e-5
 
 
 # Channel means and three pixels (y, x) of the starter's and CLIP's view of the cat, written down with Pillow 13.
@@ -61,7 +76,7 @@ def test_golden_values(style: Preprocessing) -> None:
         assert pixels[:, y, x].tolist() == pytest.approx(colour, abs=2)
 
 
-@pytest.mark.parametrize("style", STYLES, ids=["crop", "pad"])
+@pytest.mark.parametrize("style", ALL_STYLES, ids=NAMES)
 def test_decoding_at_a_fraction_keeps_the_picture(style: Preprocessing) -> None:
     large = decode_rgb(ROCKET).resize((2400, 1602), Image.Resampling.BICUBIC)
     data = encode(large, "JPEG", quality=90)
@@ -71,7 +86,7 @@ def test_decoding_at_a_fraction_keeps_the_picture(style: Preprocessing) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1), (1, 1), (2, 3)])
-@pytest.mark.parametrize("style", STYLES, ids=["crop", "pad"])
+@pytest.mark.parametrize("style", ALL_STYLES, ids=NAMES)
 def test_strips_and_dots_have_the_right_shape(style: Preprocessing, size: tuple[int, int]) -> None:
     assert style(Image.new("RGB", size)).shape == (3, 224, 224)
 
@@ -98,5 +113,17 @@ def test_every_constant_is_in_the_digest() -> None:
         replace(CLIP, side_px=336),
         replace(CLIP, mean=(0.0, 0.0, 0.0)),
         replace(CLIP, std=(1.0, 1.0, 1.0)),
+        replace(CLIP, fit="squash"),
+        replace(CLIP, resample="bilinear"),
+        replace(CLIP, scales=(224,)),
+        replace(CLIP, side_px=336, scales=(224, 336)),
+        replace(CLIP, side_px=336, scales=(336,)),
     ]
-    assert len({style.digest for style in (CLIP, *others)}) == 5
+    assert len({style.digest for style in (CLIP, *others)}) == 10
+
+
+def test_collections_stand_under_these_digests() -> None:
+    """A change here makes every vector that is stored one of another model."""
+    assert (CLIP.digest, STARTER.digest) == ("p1421135", "p1523a0a")
+    assert replace(CLIP, side_px=336).digest == "p178d126"
+    assert (SIGLIP.digest, SIGLIP2.digest) == ("p1eabc5b", "p19042f5")
