@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,31 +20,36 @@ from services.encoder.backends.golden_inputs import TEXTS, pictures, probes
 from services.encoder.backends.towers import Pipeline, Towers
 
 
-def references(towers: Towers, *, with_probes: bool) -> References:
+def references(towers: Towers, *, with_probes: bool, threads: int = 1) -> References:
     """Embed the golden set: float32, on the CPU, plain attention, one input at a time.
 
     Args:
         towers: As loaded; nothing has been converted.
         with_probes: Whether rankings are to be compared as well.
+        threads: Inputs embedded at once, each on one thread: they wait for one another at no barrier.
     """
     pipeline = towers.pipeline or _own_pipeline(towers)
-    with torch.inference_mode(), _plain_attention(towers.module):
-
-        def image(picture: Image.Image) -> torch.Tensor:
-            return pipeline.image(towers.module, picture)
-
-        def text(words: str) -> torch.Tensor:
-            return pipeline.text(towers.module, words)
-
+    odd = list(pictures().values())
+    shown = [*odd, *probes()] if with_probes else odd
+    with _plain_attention(towers.module), ThreadPoolExecutor(threads, initializer=_one_thread) as executor:
+        # The texts on one thread: tokenizers of transformers are not to be shared.
+        texts = executor.submit(_rows, partial(pipeline.text, towers.module), list(TEXTS.values()))
+        rows = [executor.submit(_rows, partial(pipeline.image, towers.module), [picture]) for picture in shown]
+        found = np.concatenate([row.result() for row in rows])
         return References(
-            pictures=_rows(image, pictures().values()),
-            texts={TextRole.QUERY: _rows(text, TEXTS.values())},
-            probes=_rows(image, probes()) if with_probes else None,
+            pictures=found[: len(odd)],
+            texts={TextRole.QUERY: texts.result()},
+            probes=found[len(odd) :] if with_probes else None,
         )
 
 
-def _rows(embed: Callable[[Any], torch.Tensor], inputs: Iterable[Any]) -> Vector:
-    rows: Vector = np.concatenate([embed(one).float().numpy() for one in inputs])
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _rows(embed: Callable[[Any], torch.Tensor], inputs: Sequence[Any]) -> Vector:
+    with torch.inference_mode():
+        rows: Vector = np.concatenate([embed(one).float().numpy() for one in inputs])
     return unit(rows)
 
 

