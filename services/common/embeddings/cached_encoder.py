@@ -71,6 +71,8 @@ class CachedEncoder:
         # One for each lane: a query must not wait for a bulk batch that has the same picture.
         self._flights: Mapping[Lane, Flights[Encoded]] = {lane: Flights() for lane in Lane}
         self._dims: dict[str, int] = {}
+        if memory is not None:
+            metrics.begin("memory")
 
     async def describe(self, *, deadline_s: float | None = None) -> EncoderDescription:
         """What the encoder serves; what is kept must have the dimension it says."""

@@ -17,8 +17,13 @@ SECONDS = Histogram(
 )
 
 
+def begin(tier: str) -> None:
+    """Show a tier's look-ups as none so far: the rate of what is not there yet is unknown, not 0."""
+    for outcome in ("hit", "miss", "error"):
+        LOOKUPS.labels(tier, outcome)
+
+
 def count(tier: str, *, hits: int = 0, misses: int = 0, errors: int = 0) -> None:
-    """Count look-ups of one tier; what did not occur makes no series."""
+    """Count look-ups of one tier."""
     for outcome, number in (("hit", hits), ("miss", misses), ("error", errors)):
-        if number:
-            LOOKUPS.labels(tier, outcome).inc(number)
+        LOOKUPS.labels(tier, outcome).inc(number)

@@ -44,6 +44,7 @@ class SharedVectors:
     def __init__(self, url: str, *, ttl_s: int) -> None:
         self._url, self._ttl_s = url, ttl_s
         self._breaker = Breaker(_LEFT_ALONE_S)
+        metrics.begin(_TIER)
 
     async def __aenter__(self) -> Self:
         self._redis: Redis = Redis.from_url(
