@@ -37,12 +37,12 @@ _LIMIT_S = 300.0
 
 async def run(site: Site, advance: Advance) -> list[Ratio]:
     """Measure. Uploading is not part of either side: the pictures lie in the media store, and in a folder."""
-    files = await asyncio.to_thread(_files, site.work / "pictures", (ROUNDS + 1) * IMAGES)
-    await asyncio.to_thread(_queue, site, files[-IMAGES:])
+    files = await asyncio.to_thread(write_pictures, site.work / "pictures", (ROUNDS + 1) * IMAGES)
+    await asyncio.to_thread(queue_rate, site, files[-IMAGES:])
     loop = NaiveLoop(site)
 
     async def queued(number: int) -> float:
-        return await asyncio.to_thread(_queue, site, files[number * IMAGES : (number + 1) * IMAGES])
+        return await asyncio.to_thread(queue_rate, site, files[number * IMAGES : (number + 1) * IMAGES])
 
     async def naive(number: int) -> float:
         return await asyncio.to_thread(loop.rate, files[number * IMAGES : (number + 1) * IMAGES])
@@ -64,7 +64,8 @@ async def run(site: Site, advance: Advance) -> list[Ratio]:
     return [ratio]
 
 
-def _files(folder: Path, count: int) -> list[Path]:
+def write_pictures(folder: Path, count: int) -> list[Path]:
+    """500 x 375 JPEGs, no two the same."""
     folder.mkdir(parents=True)
     files = []
     for number, data in enumerate(pictures.many(count, 500, 375, "JPEG", first_seed=10_000)):
@@ -74,8 +75,8 @@ def _files(folder: Path, count: int) -> list[Path]:
     return files
 
 
-def _queue(site: Site, files: Sequence[Path]) -> float:
-    """img/s of one job."""
+def queue_rate(site: Site, files: Sequence[Path]) -> float:
+    """img/s of one job, from its acceptance to the last picture stored."""
     items = [{"sha256": site.gateway.put_media(path.read_bytes())["sha256"], "name": path.name} for path in files]
     started = time.perf_counter()
     job_id = str(site.gateway.create_job(items)["job_id"])

@@ -65,18 +65,18 @@ def _ratio(name: str, ours: tuple[float, ...], yardstick: tuple[float, ...], set
 def _ways(site: Site, store: QdrantClient) -> dict[str, Callable[[int], Awaitable[float]]]:
     async def cold(number: int) -> float:
         texts = _texts(number, first=0)
-        return await asyncio.to_thread(_p50_ms, [_search(site, text) for text in texts])
+        return await asyncio.to_thread(p50_ms, [searching(site, text) for text in texts])
 
     async def warm(number: int) -> float:
         texts = _texts(number, first=ROUNDS * QUERIES)
-        await asyncio.to_thread(_p50_ms, [_search(site, text) for text in texts])
-        return await asyncio.to_thread(_p50_ms, [_search(site, text) for text in texts])
+        await asyncio.to_thread(p50_ms, [searching(site, text) for text in texts])
+        return await asyncio.to_thread(p50_ms, [searching(site, text) for text in texts])
 
     async def bare(number: int) -> float:
         texts = _texts(number, first=ROUNDS * QUERIES)
         vectors = await _vectors(site, texts)
         queries = [_query(store, text, vector) for text, vector in zip(texts, vectors, strict=True)]
-        return await asyncio.to_thread(_p50_ms, queries)
+        return await asyncio.to_thread(p50_ms, queries)
 
     return {_COLD: cold, _WARM: warm, _BARE: bare}
 
@@ -86,7 +86,8 @@ def _texts(round_number: int, *, first: int) -> list[str]:
     return [phrase(number) for number in range(start, start + QUERIES)]
 
 
-def _p50_ms(calls: list[Callable[[], object]]) -> float:
+def p50_ms(calls: list[Callable[[], object]]) -> float:
+    """Median time of these calls, one after the other."""
     took_ms = []
     for call in calls:
         started = time.perf_counter()
@@ -95,7 +96,9 @@ def _p50_ms(calls: list[Callable[[], object]]) -> float:
     return statistics.median(took_ms)
 
 
-def _search(site: Site, text: str) -> Callable[[], object]:
+def searching(site: Site, text: str) -> Callable[[], object]:
+    """A search through the gateway, ready to be made."""
+
     def call() -> object:
         return site.gateway.search({"text": text, "limit": 10, "include_irrelevant": True})
 
