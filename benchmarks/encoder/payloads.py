@@ -48,18 +48,19 @@ def make(folder: Path, preprocessing: Preprocessing) -> Payloads:
     jpegs = list(pictures.many(DIFFERENT, WIDTH_PX, HEIGHT_PX, "JPEG", first_seed=0))
     scaled = [preprocessing(Image.open(BytesIO(data)).convert("RGB")) for data in jpegs]
     made = Payloads(jpegs, scaled, [phrase(number) for number in range(DIFFERENT)], folder)
-    _write(made.file("jpeg"), jpegs)
-    _write(made.file("pixels"), [np.ascontiguousarray(pixels).tobytes() for pixels in scaled])
-    _write(made.file("text"), [text.encode() for text in made.texts])
+    write(made.file("jpeg"), jpegs)
+    write(made.file("pixels"), [np.ascontiguousarray(pixels).tobytes() for pixels in scaled])
+    write(made.file("text"), [text.encode() for text in made.texts])
     return made
 
 
-def _write(path: Path, payloads: Sequence[bytes]) -> None:
+def write(path: Path, payloads: Sequence[bytes]) -> None:
+    """Each with its length before it."""
     path.write_bytes(b"".join(_LENGTH.pack(len(payload)) + payload for payload in payloads))
 
 
 def read(path: Path) -> list[bytes]:
-    """What `make` wrote."""
+    """What `write` wrote."""
     data, payloads, at = path.read_bytes(), [], 0
     while at < len(data):
         (length,) = _LENGTH.unpack_from(data, at)
