@@ -83,13 +83,12 @@ class Phase:
 
     def summary(self) -> str:
         """One line of a report."""
-        late = [entry.sent_s - entry.due_s for entry in self.answers]
         statuses = dict(Counter(entry.status for entry in self.answers))
         late_ms = percentile([entry.sent_s - entry.due_s for entry in self.answers], 0.95) * 1000
         return (
             f"{statuses}, {self.per_s:.1f}/s, {self.per_cpu_s:.1f} for a processor second; p95: served "
-            f"{self.p95_ms(SERVED):.0f} ms, refused {self.p95_ms(REFUSED):.0f} ms, sent late {late_ms:.0f} ms; others "
-            f"used {self.others_share:.0%}"
+            f"{self.p95_ms(SERVED):.0f} ms, refused {self.p95_ms(REFUSED):.0f} ms, sent late {late_ms:.0f} ms; "
+            f"others used {self.others_share:.0%}"
         )
 
     def p95_ms(self, status: str, from_s: float = 0.0) -> float:
