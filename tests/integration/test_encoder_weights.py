@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +13,12 @@ import pytest
 import torch
 from transformers import CLIPModel
 
-from services.encoder.backends.clip import ClipBackend
-from services.encoder.backends.devices import Placement
+from services.encoder.backends.towers import load_towers
 from tests.fixtures.model_hub import REVISION, ModelHub
 from tests.fixtures.tiny_clip import save_tiny_clip
+from tests.fixtures.tiny_models import FAMILIES
+from tests.fixtures.tiny_open_clip import save_tiny_open_clip
 
-ON_CPU = Placement("cpu", "float32", 1)
 Fetch = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -69,9 +70,7 @@ def test_the_encoder_loads_what_was_fetched(fetch: Fetch, model: Path, tmp_path:
     folder = tmp_path / "volume" / "clip"
     done = fetch(folder)
     assert done.returncode == 0, done.stderr
-    fetched = ClipBackend.load(str(folder), ON_CPU).description
-    original = ClipBackend.load(str(model), ON_CPU).description
-    assert fetched.weights == original.weights
+    assert load_towers(str(folder)).weights == load_towers(str(model)).weights
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "imagerag-weights.json"} <= names
     assert not names & {"README.md", "tf_model.h5", "pytorch_model.bin", ".cache"}
@@ -110,8 +109,24 @@ def test_a_pickled_model_is_taken_where_there_is_nothing_better(
     torch.save(CLIPModel.from_pretrained(model).state_dict(), hub.folder / "pytorch_model.bin")
     done = fetch(tmp_path / "clip")
     assert done.returncode == 0, done.stderr
-    fetched = ClipBackend.load(str(tmp_path / "clip"), ON_CPU).description
-    assert fetched.weights == ClipBackend.load(str(model), ON_CPU).description.weights
+    assert load_towers(str(tmp_path / "clip")).weights == load_towers(str(model)).weights
+
+
+@pytest.mark.parametrize("family", ["siglip", "siglip2", "chinese_clip", "open_clip"])
+def test_every_family_loads_from_what_was_fetched(
+    fetch: Fetch, hub: ModelHub, tmp_path: Path, family: str
+) -> None:
+    shutil.rmtree(hub.folder)
+    if family == "open_clip":
+        save_tiny_open_clip(hub.folder)
+    else:
+        FAMILIES[family](hub.folder)
+    done = fetch(tmp_path / "fetched")
+    assert done.returncode == 0, done.stderr
+    original, fetched = load_towers(str(hub.folder)), load_towers(str(tmp_path / "fetched"))
+    assert fetched.weights == original.weights
+    assert fetched.preprocessing == original.preprocessing
+    assert fetched.tokenize("a cat, 一只猫") == original.tokenize("a cat, 一只猫")
 
 
 def test_a_folder_with_something_else_is_left_alone(fetch: Fetch, tmp_path: Path) -> None:

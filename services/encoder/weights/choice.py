@@ -1,29 +1,38 @@
-"""Which of a repository's files the encoder reads. Pure."""
+"""Which of a repository's files the encoder reads, in the layout of transformers or of open_clip. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.common.settings import SettingsError
 
 _CONFIG = "config.json"
-_PLAIN = frozenset(
+_PICTURES = "preprocessor_config.json"
+_OPEN_CLIP_CONFIG = "open_clip_config.json"
+_TOKENIZERS = frozenset(
     {
-        _CONFIG,
-        "preprocessor_config.json",
         "tokenizer.json",
         "tokenizer_config.json",
         "special_tokens_map.json",
         "added_tokens.json",
-        "vocab.json",
+        "vocab.json",  # CLIP
         "merges.txt",
+        "spiece.model",  # SigLIP
+        "tokenizer.model",  # SigLIP 2
+        "vocab.txt",  # Chinese-CLIP
     }
 )
 _SHARD = r"(-\d+-of-\d+)?"
-_SAFETENSORS = re.compile(rf"model{_SHARD}\.safetensors(\.index\.json)?")
-_PICKLES = re.compile(rf"pytorch_model{_SHARD}\.bin(\.index\.json)?")
+_FORMATS = (
+    re.compile(rf"model{_SHARD}\.safetensors(\.index\.json)?"),
+    re.compile(rf"pytorch_model{_SHARD}\.bin(\.index\.json)?"),
+)
+_OPEN_CLIP_FORMATS = (
+    re.compile(r"open_clip_(pytorch_)?model\.safetensors"),
+    re.compile(r"open_clip_pytorch_model\.bin"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,17 +63,28 @@ def files_to_fetch(listed: Iterable[RemoteFile], model: str) -> list[RemoteFile]
         SettingsError: The repository holds no model that the encoder can load.
     """
     files = sorted(listed, key=lambda file: file.name)
-    plain = [file for file in files if file.name in _PLAIN]
-    weights = _matching(files, _SAFETENSORS) or _matching(files, _PICKLES)
-    if not weights or all(file.name != _CONFIG for file in plain):
+    names = {file.name for file in files}
+    weights, open_clip = _first(files, _FORMATS), _first(files, _OPEN_CLIP_FORMATS)
+    if _OPEN_CLIP_CONFIG in names and open_clip and not (weights and _PICTURES in names):
+        # Without the config.json beside it, which then is timm's or that of weights that are not there.
+        return _plain(files, _TOKENIZERS | {_OPEN_CLIP_CONFIG}) + open_clip
+    if not weights or _CONFIG not in names:
         raise SettingsError(
-            f"IMAGERAG_ENCODER_MODEL={model!r}: the repository has no {_CONFIG} with weights in safetensors or "
-            "PyTorch's format; write the hub id of a CLIP model"
+            f"IMAGERAG_ENCODER_MODEL={model!r}: the repository has neither a {_CONFIG} nor an {_OPEN_CLIP_CONFIG} "
+            "with weights in safetensors or PyTorch's format; write the hub id of a CLIP, SigLIP, Chinese-CLIP or "
+            "open_clip model"
         )
-    return plain + weights
+    return _plain(files, _TOKENIZERS | {_CONFIG, _PICTURES}) + weights
 
 
-def _matching(files: list[RemoteFile], pattern: re.Pattern[str]) -> list[RemoteFile]:
-    found = [file for file in files if pattern.fullmatch(file.name)]
-    # An index alone is no model.
-    return found if any(not file.name.endswith(".json") for file in found) else []
+def _plain(files: Sequence[RemoteFile], wanted: frozenset[str]) -> list[RemoteFile]:
+    return [file for file in files if file.name in wanted]
+
+
+def _first(files: Sequence[RemoteFile], formats: Sequence[re.Pattern[str]]) -> list[RemoteFile]:
+    """The weights in the first format that is there; an index alone is no model."""
+    for pattern in formats:
+        found = [file for file in files if pattern.fullmatch(file.name)]
+        if any(not file.name.endswith(".json") for file in found):
+            return found
+    return []

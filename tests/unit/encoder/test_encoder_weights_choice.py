@@ -45,10 +45,38 @@ def test_shards_come_with_their_index() -> None:
 @pytest.mark.parametrize(
     "names",
     [
+        ["config.json", "preprocessor_config.json", "spiece.model", "tokenizer_config.json", "model.safetensors"],
+        ["config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer.model", "model.safetensors"],
+        ["config.json", "preprocessor_config.json", "vocab.txt", "pytorch_model.bin"],
+        ["open_clip_config.json", "open_clip_model.safetensors", "vocab.json", "merges.txt"],
+        ["open_clip_config.json", "open_clip_pytorch_model.bin", "tokenizer.json"],
+    ],
+)
+def test_every_family_gets_its_files(names: list[str]) -> None:
+    assert chosen(*names, "README.md", "model.onnx") == set(names)
+
+
+def test_a_repository_in_both_layouts_is_fetched_once() -> None:
+    open_clip = ["open_clip_config.json", "open_clip_pytorch_model.bin", "open_clip_model.safetensors"]
+    assert chosen(*PLAIN, "model.safetensors", *open_clip) == {*PLAIN, "model.safetensors"}
+
+
+@pytest.mark.parametrize("beside", [["config.json"], ["config.json", "model.safetensors"], []])
+def test_the_configuration_of_another_library_stays_there(beside: list[str]) -> None:
+    """timm's config.json and weights; or transformers' configuration without its weights."""
+    names = {"open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"}
+    assert chosen(*names, "open_clip_pytorch_model.bin", *beside) == names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
         ["config.json"],
         ["config.json", "model.safetensors.index.json"],
         ["model.safetensors"],
         ["config.json", "other.safetensors"],
+        ["open_clip_config.json"],
+        ["open_clip_model.safetensors", "config.json"],
         [],
     ],
 )
