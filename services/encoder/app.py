@@ -14,44 +14,94 @@ from PIL import Image
 
 from services.common.clients.encoder import Lane, TextRole
 from services.common.rpc.server import RpcServer
-from services.encoder.admission import Admission
-from services.encoder.backends.backend import Backend, embed_texts
+from services.encoder.admission import Admission, LaneLimits
+from services.encoder.backends.backend import Backend, ModelDescription, TextBackend, embed_texts
 from services.encoder.backends.registry import load_backend
-from services.encoder.batching import Batcher
-from services.encoder.service import EncoderLimits, EncoderService, compute_with
+from services.encoder.batching.batcher import Batcher, Streams
+from services.encoder.batching.capacity import Capacity
+from services.encoder.inputs import InputLimits, Models
+from services.encoder.pipeline import Desk, Pipeline, Threads
+from services.encoder.service import EncoderService, ServiceLimits
 from services.encoder.servicer import EncoderServicer
 from services.encoder.settings import EncoderSettings
 
 log = structlog.get_logger(__name__)
 _SERVICE = encoder_pb2.DESCRIPTOR.services_by_name["Encoder"].full_name
+_BULK_BATCH_S = {"cpu": 0.060, "cuda": 0.020}
+_LEAST_ITEMS = {"cpu": 1, "cuda": 8}
+"""CUDA computes 8 pictures in about the time of one; a core of a CPU gains nothing by more than one at a time."""
+_BATCHES_AHEAD = 2
+_LEAST_WINDOW_ITEMS = 64
 
 
 @asynccontextmanager
 async def compose(settings: EncoderSettings) -> AsyncIterator[RpcServer]:
-    """Load and warm the model, then put queue, service and server in front of it."""
+    """Load and warm the models, then serve them."""
+    backend = await asyncio.to_thread(_load_warm, settings)
+    served = backend.description
+    log.info("model_loaded", model=served.model, fingerprint=served.fingerprint, device=served.device)
+    async with serving(settings, backend) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serving(
+    settings: EncoderSettings, backend: Backend, text_backend: TextBackend | None = None
+) -> AsyncIterator[RpcServer]:
+    """Put lanes, service and server in front of models that are loaded.
+
+    Args:
+        settings: Limits and threads.
+        backend: The joint model.
+        text_backend: The second text encoder; None: there is none.
+    """
+    served = backend.description
+    bulk_batch_s = settings.bulk_batch_ms / 1000 or _BULK_BATCH_S[served.device]
+    models = Models(backend, text_backend, InputLimits(settings.max_text_chars, settings.image_limits()))
     async with AsyncExitStack() as stack:
-        core = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="core"))
-        loop = asyncio.get_running_loop()
-        backend = await loop.run_in_executor(core, _load_warm, settings)
-        served = backend.description
-        log.info("model_loaded", model=served.model, fingerprint=served.fingerprint, device=served.device)
-        decoders = {
-            Lane.INTERACTIVE: stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="decode-interactive")),
-            Lane.BULK: stack.enter_context(
-                ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decode")
-            ),
-        }
-        batch_items = min(settings.device_batch_items, served.batch_items)
-        batcher = Batcher(partial(compute_with, backend, settings.threads), core, batch_items)
-        batcher.start()
+        batcher = Batcher(
+            models.compute,
+            _streams(settings, served, stack),
+            Capacity(models.batch_items(settings.device_batch_items)),
+            bulk_batch_s,
+        )
         stack.push_async_callback(batcher.stop)
-        limits = EncoderLimits(settings.max_batch_items, settings.max_text_chars, settings.image_limits())
-        service = EncoderService(served, batcher, Admission(settings.queue_limit_items), limits, decoders)
+        ahead_items = _BATCHES_AHEAD * served.streams * min(settings.device_batch_items, served.batch_items)
+        pipeline = Pipeline(models, batcher, _desks(settings, stack), ahead_items)
+        limits = ServiceLimits(settings.max_batch_items, _stream_items(settings, ahead_items), bulk_batch_s)
+        service = EncoderService(models, pipeline, _admission(settings), limits)
         yield RpcServer.configured(
             settings,
             [_SERVICE],
             partial(encoder_pb2_grpc.add_EncoderServicer_to_server, EncoderServicer(service)),
         )
+
+
+def _streams(settings: EncoderSettings, served: ModelDescription, stack: AsyncExitStack) -> Streams:
+    pool = ThreadPoolExecutor(served.streams, thread_name_prefix="core")
+    threads = settings.threads if served.device == "cpu" else 1
+    return Streams(stack.enter_context(pool), served.streams, threads, _LEAST_ITEMS[served.device])
+
+
+def _stream_items(settings: EncoderSettings, ahead_items: int) -> int:
+    """Enough to have every stream of the model busy and as much again ready; a lane holds two such callers."""
+    return max(1, min(settings.bulk_limit_items // 2, max(_LEAST_WINDOW_ITEMS, 2 * ahead_items)))
+
+
+def _desks(settings: EncoderSettings, stack: AsyncExitStack) -> dict[Desk, Threads]:
+    numbers = {Desk.INTERACTIVE_PICTURES: 1, Desk.INTERACTIVE_TEXTS: 1, Desk.BULK: settings.decode_threads}
+    return {
+        desk: Threads(
+            stack.enter_context(ThreadPoolExecutor(number, thread_name_prefix=f"prepare-{desk.name.lower()}")),
+            number,
+        )
+        for desk, number in numbers.items()
+    }
+
+
+def _admission(settings: EncoderSettings) -> Admission:
+    items = {Lane.INTERACTIVE: settings.interactive_limit_items, Lane.BULK: settings.bulk_limit_items}
+    return Admission({lane: LaneLimits(bound, settings.lane_limit_bytes) for lane, bound in items.items()})
 
 
 def _load_warm(settings: EncoderSettings) -> Backend:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from imagerag.v1 import encoder_pb2, encoder_pb2_grpc, types_pb2
+from imagerag.v1 import encoder_pb2, encoder_pb2_grpc
 
-from services.common.clients.encoder import Lane, TextRole
-from services.common.rpc.tensors import tensor_to_proto
-from services.encoder.service import Encoded, EncoderService
+from services.common.clients.encoder import Lane
+from services.common.errors import InvalidRequestError
+from services.encoder import wire
+from services.encoder.service import Caller, EncoderService
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -25,51 +30,65 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServicer):
         self, request: encoder_pb2.EncodeImagesRequest, context: Context
     ) -> encoder_pb2.EncodeResponse:
         """Pictures to vectors."""
-        encoded = await self._service.encode_images(
-            request.images, _lane(request.lane), request.context.expected_fingerprint
-        )
-        return self._response(encoded)
+        caller = _caller(request, context, Lane.INTERACTIVE)
+        if not request.HasField("prepared"):
+            return wire.response(await self._service.encode_images(request.images, caller))
+        if request.images:
+            raise InvalidRequestError(
+                "The call has both images and prepared pictures. Send them in two calls: the rows of the answer "
+                "are numbered as one list."
+            )
+        prepared = request.prepared
+        return wire.response(await self._service.encode_prepared(prepared.pixels, prepared.preprocessing, caller))
 
     async def EncodeTexts(  # noqa: N802
         self, request: encoder_pb2.EncodeTextsRequest, context: Context
     ) -> encoder_pb2.EncodeResponse:
         """Texts to vectors."""
-        role = TextRole.PASSAGE if request.role == encoder_pb2.TEXT_ROLE_PASSAGE else TextRole.QUERY
-        encoded = await self._service.encode_texts(
-            request.texts, role, _lane(request.lane), request.context.expected_fingerprint
-        )
-        return self._response(encoded)
+        caller = _caller(request, context, Lane.INTERACTIVE)
+        role, space = wire.role(request.role), wire.space(request.space)
+        return wire.response(await self._service.encode_texts(request.texts, role, space, caller))
+
+    async def EncodeStream(  # noqa: N802
+        self, request_iterator: AsyncIterator[encoder_pb2.EncodeStreamRequest], context: Context
+    ) -> AsyncIterator[encoder_pb2.EncodeStreamResponse]:
+        """Inputs to vectors, as they are ready."""
+        requests = aiter(request_iterator)
+        first = await anext(requests, None)
+        if first is None:
+            return
+        stream = self._service.open_stream(_caller(first, context, Lane.BULK))
+        fingerprint = self._service.models.joint.fingerprint
+        async with aclosing(stream.outcomes(_messages(first, requests))) as batches:
+            async for outcomes in batches:
+                yield encoder_pb2.EncodeStreamResponse(
+                    outcomes=map(wire.outcome, outcomes), fingerprint=fingerprint
+                )
+                fingerprint = ""
 
     async def Describe(  # noqa: N802
         self, request: encoder_pb2.DescribeRequest, context: Context
     ) -> encoder_pb2.DescribeResponse:
         """What is served."""
-        served, limits = self._service.description, self._service.limits
-        return encoder_pb2.DescribeResponse(
-            model=served.model,
-            fingerprint=served.fingerprint,
-            dim=served.dim,
-            max_batch_items=limits.batch_items,
-            max_image_bytes=limits.images.max_bytes,
-            max_image_pixels=limits.images.max_pixels,
-            device=served.device,
-            precision=served.precision,
-            noise_floors={direction.value: floor for direction, floor in served.card.noise_floors.items()},
-            text_is_sentence_space=served.card.text_is_sentence_space,
-            notice=served.card.notice,
-        )
-
-    def _response(self, encoded: Encoded) -> encoder_pb2.EncodeResponse:
-        errors = {
-            index: types_pb2.PartError(code=error.code, message=error.message, retryable=error.retryable)
-            for index, error in encoded.errors.items()
-        }
-        return encoder_pb2.EncodeResponse(
-            vectors=tensor_to_proto(encoded.vectors),
-            errors=errors,
-            fingerprint=self._service.description.fingerprint,
-        )
+        return wire.description(self._service)
 
 
-def _lane(lane: encoder_pb2.Lane.ValueType) -> Lane:
-    return Lane.BULK if lane == encoder_pb2.LANE_BULK else Lane.INTERACTIVE
+async def _messages(
+    first: encoder_pb2.EncodeStreamRequest, others: AsyncIterator[encoder_pb2.EncodeStreamRequest]
+) -> AsyncIterator[list[wire.StreamInput]]:
+    yield [wire.stream_input(sent) for sent in first.inputs]
+    async for request in others:
+        yield [wire.stream_input(sent) for sent in request.inputs]
+
+
+def _caller(request: wire.Request, context: Context, lane: Lane) -> Caller:
+    """Who asks; `lane` where the request does not say it."""
+    within_s = context.time_remaining()
+    if within_s is None:
+        within_s = math.inf
+    return Caller(
+        lane=wire.LANES.get(request.lane, lane),
+        expected_fingerprint=request.context.expected_fingerprint,
+        expires_s=time.monotonic() + within_s,
+        within_s=within_s,
+    )

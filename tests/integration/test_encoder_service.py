@@ -168,20 +168,20 @@ async def test_callers_share_batches() -> None:
 
 
 async def test_a_full_service_refuses_at_once_and_recovers() -> None:
-    async with serving(queue_limit_items=40) as client:
+    async with serving(bulk_limit_items=40) as client:
         calls = [images(client, [ROCKET] * 16) for _ in range(12)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, ExhaustedError)]
         assert 0 < len(refused) < len(answers)
         assert all(error.retry_after_s for error in refused)
-        assert counted("imagerag_encoder_inside_items") == 0
+        assert counted("imagerag_encoder_inside_items", lane="bulk") == 0
         assert isinstance((await images(client, [CAT]))[0], np.ndarray)
 
 
 async def test_what_is_past_its_deadline_leaves_uncomputed() -> None:
     async with serving(device_batch_items=1) as client:
         busy = asyncio.create_task(images(client, [CAT] * 20))
-        while counted("imagerag_encoder_inside_items") < 20:
+        while counted("imagerag_encoder_inside_items", lane="bulk") < 20:
             await asyncio.sleep(0.001)
         before = counted("imagerag_encoder_batch_items_sum", kind="image")
         started = time.perf_counter()
@@ -191,7 +191,7 @@ async def test_what_is_past_its_deadline_leaves_uncomputed() -> None:
         assert time.perf_counter() - started < 1
         await busy
         await asyncio.sleep(0.1)
-        assert counted("imagerag_encoder_inside_items") == 0
+        assert counted("imagerag_encoder_inside_items", lane="bulk") == 0
         assert counted("imagerag_encoder_batch_items_sum", kind="image") - before <= 21
 
 
