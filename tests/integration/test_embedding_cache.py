@@ -28,6 +28,7 @@ from services.common.embeddings.memory import RecentVectors
 from services.common.embeddings.shared import SharedVectors
 from services.common.embeddings.values import pack
 from services.common.errors import FingerprintMismatchError, ImageFormatError, ImageragError, UnavailableError
+from services.common.rpc.tensors import tensor_to_proto
 from tests.fixtures.brokers import CACHE_OPTIONS, ValkeyProcess
 from tests.fixtures.colour_encoder import ColourEncoder, colour_server, image_vector, picture, text_vector
 
@@ -37,14 +38,17 @@ NO_PICTURE = b"<svg/>"
 
 @dataclass
 class NotingEncoder(ColourEncoder):
-    """Notes what it is asked for; holds its answers back while `gate` is closed."""
+    """Notes what it is asked for; holds its answers back while `gate` is closed; may answer with what is wrong."""
 
     asked: list[Any] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    wrong: Vector | None = None
 
     async def EncodeImages(self, request: Any, context: Any) -> encoder_pb2.EncodeResponse:  # noqa: N802
         self.asked.extend(request.images)
         await self.gate.wait()
+        if self.wrong is not None:
+            return encoder_pb2.EncodeResponse(vectors=tensor_to_proto(self.wrong[None]))
         return await super().EncodeImages(request, context)
 
     async def EncodeTexts(self, request: Any, context: Any) -> encoder_pb2.EncodeResponse:  # noqa: N802
@@ -163,8 +167,9 @@ async def test_nothing_old_is_used_under_another_contract(bench: _Bench) -> None
 
 async def test_whoever_names_no_contract_gets_nothing_that_was_kept(bench: _Bench) -> None:
     await bench.images(RED)
-    await bench.cached.encode_images([RED], lane=Lane.BULK, expected_fingerprint="")
-    assert bench.service.asked == [RED, RED]
+    for _ in range(2):
+        await bench.cached.encode_images([RED], lane=Lane.BULK, expected_fingerprint="")
+    assert bench.service.asked == [RED, RED, RED]
 
 
 async def test_a_question_and_a_passage_are_not_one(bench: _Bench) -> None:
@@ -206,6 +211,16 @@ async def test_a_spoilt_value_is_made_anew_and_never_used(bench: _Bench, cache_u
         redis.delete(key)
         redis.rpush(key, "not even a string")
         _assert_right(await bench.images(RED), RED)
+
+
+@pytest.mark.parametrize("wrong", [np.full(3, np.nan, np.float32), np.ones(4, np.float32)], ids=["nan", "longer"])
+async def test_an_answer_that_cannot_be_right_is_not_kept(bench: _Bench, cache_url: str, wrong: Vector) -> None:
+    bench.service.wrong = wrong
+    await bench.images(RED)
+    with Redis.from_url(cache_url) as redis:
+        assert not redis.exists(image_key(bench.service.fingerprint, RED))
+    bench.service.wrong = None
+    _assert_right(await bench.images(RED), RED)
 
 
 async def test_what_is_kept_goes_by_itself(bench: _Bench, cache_url: str) -> None:

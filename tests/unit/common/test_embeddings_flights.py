@@ -69,13 +69,16 @@ async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
     assert await second == {"a": "A"}
 
 
-async def test_with_the_last_one_the_work_ends_and_the_next_begins_anew() -> None:
+@pytest.mark.parametrize("turns", range(5))
+async def test_with_the_last_one_the_work_ends_and_the_next_begins_anew(turns: int) -> None:
+    """Whoever comes while the work is ending, too."""
     flights, work = Flights[str](), _Work()
     callers = [asyncio.create_task(flights.results(["a"], work)) for _ in range(2)]
     await _turn()
     for caller in callers:
         caller.cancel()
-    await asyncio.wait(callers)
+    for _ in range(turns):
+        await asyncio.sleep(0)
     late = asyncio.create_task(flights.results(["a"], work))
     await _turn()
     assert work.cancelled == 1
