@@ -129,6 +129,27 @@ def test_every_family_loads_from_what_was_fetched(
     assert fetched.tokenize("a cat, 一只猫") == original.tokenize("a cat, 一只猫")
 
 
+@pytest.mark.parametrize("family", ["siglip2", "open_clip"])
+def test_both_layouts_load_by_their_hub_id(hub: ModelHub, tmp_path: Path, family: str) -> None:
+    shutil.rmtree(hub.folder)
+    if family == "open_clip":
+        save_tiny_open_clip(hub.folder)
+    else:
+        FAMILIES[family](hub.folder)
+    script = "import sys; from services.encoder.backends.towers import load_towers; t = load_towers(sys.argv[1]);"
+    home = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script} print(t.name, t.weights)", hub.repository],
+        env=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [hub.repository, load_towers(str(hub.folder)).weights]
+
+
 def test_a_folder_with_something_else_is_left_alone(fetch: Fetch, tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     folder.mkdir()
