@@ -22,7 +22,7 @@ MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 2 * 1024**3
 RUNNER = "honcho"
 """Only the extra that can run a cluster brings it."""
-PACKAGES = ("grpcio", "fastapi", "celery", "qdrant-client", "qdrant-edge-py", "torch", RUNNER)
+PACKAGES = ("grpcio", "fastapi", "celery", "qdrant-client", "qdrant-edge-py", "onnxruntime", RUNNER)
 _INSTALL = "Install with `pip install 'imagerag[up]'`."
 
 

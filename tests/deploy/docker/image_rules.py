@@ -16,7 +16,7 @@ Findings = Iterator[str]
 Rule = Callable[[Dockerfile], Findings]
 EXTRAS = {
     "encoder": ["encoder", "starter"],
-    "encoder-cuda": ["encoder", "starter"],
+    "encoder-cuda": ["encoder", "starter-torch"],
     "retriever": ["retriever"],
     "generator": ["generator"],
     "gateway": ["gateway", "s3"],

@@ -35,7 +35,7 @@ def test_this_machine_is_well(tmp_path: Path) -> None:
 
 def test_packages_are_named_with_their_versions() -> None:
     versions = {finding.subject: finding.detail for finding in package_findings()}
-    assert versions["torch"].startswith("2.13.0")
+    assert versions["onnxruntime"].startswith("1.")
     assert versions["imagerag"]
 
 
