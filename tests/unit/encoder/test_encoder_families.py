@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, Siglip2Config
 
 from services.common.media.images import decode_rgb
 from services.common.media.preprocessing import CLIP
 from services.common.settings import SettingsError
+from services.encoder.backends.registry import load_backend
 from services.encoder.backends.towers import Towers, load_towers
+from services.encoder.settings import EncoderSettings
 from tests.fixtures.odd_pictures import encode
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 from tests.fixtures.tiny_models import FAMILIES, save_shaken_clip
@@ -126,6 +130,17 @@ def _unmasked(module: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor
     return features
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("scales", ["", "224,320"])
+def test_every_family_passes_the_golden_gate(case: Case, precision: str, scales: str) -> None:
+    settings = EncoderSettings.model_validate(
+        {"model": str(case.folder), "precision": precision, "scales": scales, "device": "cpu", "threads": 1}
+    )
+    served = load_backend(settings).description
+    assert served.weights == case.towers.weights
+    assert served.preprocessing.scales == settings.scales_px()
+
+
 def test_every_model_says_what_it_is(case: Case) -> None:
     card, towers = case.towers.card, case.towers
     assert str(towers.max_text_tokens) in card.notice
@@ -149,9 +164,30 @@ def test_what_cannot_be_served_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="IMAGERAG_ENCODER_MODEL"):
         load_towers(str(tmp_path / "nothing"))
     BertConfig().save_pretrained(tmp_path / "bert")
-    with pytest.raises(SettingsError, match="bert"):
+    with pytest.raises(SettingsError, match=r"IMAGERAG_ENCODER_MODEL.*bert"):
         load_towers(str(tmp_path / "bert"))
     broken = save_shaken_clip(tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(SettingsError, match="IMAGERAG_ENCODER_MODEL"):
         load_towers(str(broken))
+
+
+def test_pictures_of_any_shape_are_refused_with_what_to_take(tmp_path: Path) -> None:
+    Siglip2Config().save_pretrained(tmp_path / "naflex")
+    with pytest.raises(SettingsError, match="google/siglip2-base-patch16-224"):
+        load_towers(str(tmp_path / "naflex"))
+
+
+def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
+    folder = save_shaken_clip(tmp_path / "clip")
+    weights = load_file(folder / "model.safetensors")
+    del weights["text_projection.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SettingsError, match=r"no weights for text_projection\.weight"):
+        load_towers(str(folder))
+
+
+def test_many_threads_tokenize_at_once(case: Case) -> None:
+    expected = [case.towers.tokenize(text) for text in TEXTS]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(case.towers.tokenize, TEXTS * 50)) == expected * 50
