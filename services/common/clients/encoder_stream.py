@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, Generic, TypeVar
 
@@ -54,13 +55,15 @@ async def answered(
     """
     window: Window[K] = Window(bounds, progress_s)
     calls = _Calls(window, open_call, head, bounds.renew_s)
-    tasks = [
-        asyncio.create_task(window.guard(work)) for work in (window.fill(source), window.watch(), calls.run())
-    ]
+    parts = (partial(window.fill, source), window.watch, calls.run)
+    tasks = [asyncio.create_task(window.guard(part)) for part in parts]
     try:
         async with aclosing(window.outcomes()) as outcomes:
             async for outcome in outcomes:
                 yield outcome
+        if calls.running:
+            # All is answered: what remains to come is the status. A call that is cut off here counts as cancelled.
+            await asyncio.wait(calls.running, timeout=_FAREWELL_S)
     finally:
         await _cancelled([*tasks, *calls.running])
 
@@ -103,7 +106,7 @@ class _Calls(Generic[K]):
                 await asyncio.sleep(pause_s)
                 continue
             self._taking = _Call(next(numbers))
-            task = asyncio.create_task(self._window.guard(self._carry_out(self._taking)))
+            task = asyncio.create_task(self._window.guard(partial(self._carry_out, self._taking)))
             self.running.add(task)
             task.add_done_callback(self.running.discard)
 
@@ -131,25 +134,28 @@ class _Calls(Generic[K]):
 
     async def _requests(self, call: _Call) -> Requests:
         """Messages of one call; the end says that it takes no more inputs."""
-
-        def has_something() -> bool:
-            return self._taking is not call or self._window.has_waiting or self._window.source_is_over
-
-        message = encoder_pb2.EncodeStreamRequest()
-        message.CopyFrom(self._head)
+        head = encoder_pb2.EncodeStreamRequest()
+        head.CopyFrom(self._head)
+        # Alone, for the status of a call that ends while a message is on its way is lost in gRPC: why a replica
+        # refuses is known for certain if nothing is sent before it has accepted.
+        yield head
         while True:
-            await self._window.until(has_something)
+            await self._window.until(partial(self._has_something_for, call))
             inputs = self._window.take(call.number) if self._taking is call else []
             if not inputs:
                 self._close(call)
                 return
             try:
-                message.inputs.extend(content.to_proto(number) for number, content in inputs)
-            except (TypeError, ValueError) as error:  # gRPC would say no more than that the call was cancelled
+                parts = [content.to_proto(number) for number, content in inputs]
+            except (TypeError, ValueError) as error:  # else gRPC says no more than that the call was cancelled
                 self._window.fail(error)
                 return
-            yield message
-            message = encoder_pb2.EncodeStreamRequest()
+            yield encoder_pb2.EncodeStreamRequest(inputs=parts)
+
+    def _has_something_for(self, call: _Call) -> bool:
+        if self._taking is not call:
+            return True
+        return call.is_accepted and (self._window.has_waiting or self._window.source_is_over)
 
     def _close(self, call: _Call) -> None:
         if self._taking is call:
@@ -160,6 +166,7 @@ class _Calls(Generic[K]):
         if not call.is_accepted:
             self._check(answer.fingerprint)
             call.is_accepted = True
+            self._window.changed()
         for outcome in answer.outcomes:
             self._window.answer(call.number, outcome.id, _encoded(outcome))
             self._fruitless = 0

@@ -77,10 +77,10 @@ class Window(Generic[K]):
         """Let those who wait look again."""
         self._changed.set()
 
-    async def guard(self, work: Awaitable[None]) -> None:
+    async def guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Carry out a part of the stream; where it fails, the stream fails."""
         try:
-            await work
+            await work()
         except asyncio.CancelledError as error:
             self.fail(error)
             raise

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from services.common.errors import ImageragError, rebuild
+from services.common.errors import ImageragError, UnavailableError, rebuild
 from services.common.rpc.metadata import ERROR_CODE, REQUEST_ID, RETRY_AFTER, as_mapping
 from services.common.rpc.server import MESSAGE_LIMIT_BYTES
 from services.common.rpc.tracing import client_interceptors
@@ -16,6 +16,8 @@ from services.common.status import from_grpc_status
 from services.common.telemetry.request_id import current_request_id
 
 R = TypeVar("R")
+_CUT_OFF = "Internal error from Core"
+"""grpc.aio's text where a message could not be sent because the call had ended; the call's own status is lost."""
 
 _KEEPALIVE_MS, _PING_TIMEOUT_MS = 2_000, 3_000
 """A replica that hangs is given up after 3 to 5 s and its calls go to another one: in time for a search, which
@@ -121,6 +123,8 @@ def to_domain_error(error: grpc.aio.AioRpcError, service: str) -> ImageragError:
     """The domain error that a failed call stands for."""
     trailing = as_mapping(error.trailing_metadata())
     code = trailing.get(ERROR_CODE)
+    if code is None and error.details() == _CUT_OFF:
+        return UnavailableError(f"The {service} ended the call while it was still being sent to.")
     if code is None:
         return from_grpc_status(error.code(), service)
     retry_after = trailing.get(RETRY_AFTER)

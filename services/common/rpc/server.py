@@ -12,6 +12,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from services.common.rpc.call_limit import CallLimit
+from services.common.rpc.draining import Draining
 from services.common.rpc.interceptor import ErrorInterceptor
 from services.common.rpc.reading import ReadingInterceptor
 from services.common.rpc.tls import TlsFiles, server_tls
@@ -75,6 +76,7 @@ class RpcServer:
         self._register = register
         self._limits = limits or RpcLimits()
         self._health = HealthServicer()
+        self._draining = Draining()
         self._server: grpc.aio.Server | None = None
         self._health_server: grpc.aio.Server | None = None
         self.health_address = ""
@@ -112,7 +114,12 @@ class RpcServer:
             RuntimeError: The address is taken.
         """
         server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(), CallLimit(self._limits.concurrent_calls), ReadingInterceptor()],
+            interceptors=[
+                ErrorInterceptor(),
+                CallLimit(self._limits.concurrent_calls),
+                ReadingInterceptor(),
+                self._draining,
+            ],
             options=_options(self._limits),
             maximum_concurrent_rpcs=self._limits.concurrent_calls + _WATCHERS,
         )
@@ -147,10 +154,14 @@ class RpcServer:
         await self._health.set(name, _Status.SERVING if serving else _Status.NOT_SERVING)
 
     async def stop(self, grace_s: float) -> None:
-        """Turn health to NOT_SERVING, refuse new calls, let running ones finish within `grace_s`."""
+        """Turn health to NOT_SERVING, refuse new calls, let running ones finish within `grace_s`.
+
+        Streams in both directions end once what they sent so far is answered.
+        """
         if self._server is None:
             return
         await self._health.enter_graceful_shutdown()
+        self._draining.begin()
         await self._server.stop(grace_s)
         self._server = None
         if self._health_server is not None:
