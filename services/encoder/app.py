@@ -17,6 +17,7 @@ from services.common.rpc.server import RpcServer
 from services.encoder.admission import Admission, LaneLimits
 from services.encoder.backends.backend import Backend, ModelDescription, TextBackend, embed_texts
 from services.encoder.backends.registry import load_backend
+from services.encoder.backends.semantic import load_text_backend
 from services.encoder.batching.batcher import Batcher, Streams
 from services.encoder.batching.capacity import Capacity
 from services.encoder.inputs import InputLimits, Models
@@ -40,7 +41,8 @@ async def compose(settings: EncoderSettings) -> AsyncIterator[RpcServer]:
     backend = await asyncio.to_thread(_load_warm, settings)
     served = backend.description
     log.info("model_loaded", model=served.model, fingerprint=served.fingerprint, device=served.device)
-    async with serving(settings, backend) as server:
+    text_backend = await asyncio.to_thread(load_text_backend, settings)
+    async with serving(settings, backend, text_backend) as server:
         yield server
 
 

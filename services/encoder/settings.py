@@ -82,8 +82,8 @@ vectors are another collection. The starter has float32 alone."""
     def _starter_is_a_sentence_space(self) -> Self:
         if self.model == "starter" and self.semantic_model:
             raise ValueError(
-                "IMAGERAG_ENCODER_SEMANTIC_MODEL is set, but the texts of the starter already are in a sentence space "
-                "of their own: leave it empty, or set IMAGERAG_ENCODER_MODEL to another model"
+                "IMAGERAG_ENCODER_SEMANTIC_MODEL is set, but the texts of the starter already are in a sentence "
+                "space of their own: leave it empty, or set IMAGERAG_ENCODER_MODEL to another model"
             )
         return self
 

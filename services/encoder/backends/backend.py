@@ -124,6 +124,7 @@ class TextSpaceDescription:
         notice: A sentence for a person.
         noise_floor: Score that unrelated texts stay below; None: not measured.
         batch_items: Most texts worth computing at once.
+        recipe: Digest of everything else that shapes a vector: prefixes, pooling, token limit.
     """
 
     model: str
@@ -135,11 +136,13 @@ class TextSpaceDescription:
     notice: str
     noise_floor: float | None = None
     batch_items: int = 32
+    recipe: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """Model, weights and precision class in one word."""
-        return f"{model_word(self.model)}-{self.weights[:12]}-{PRECISION_CLASSES[self.precision]}"
+        """Model, weights, recipe and precision class in one word."""
+        parts = (model_word(self.model), self.weights[:12], self.recipe, PRECISION_CLASSES[self.precision])
+        return "-".join(part for part in parts if part)
 
 
 class TextBackend(Protocol):
