@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, Siglip2Config
 
@@ -72,6 +73,12 @@ def test_pictures_are_as_transformers_embeds_them(case: Case) -> None:
         assert row @ case.reference.image(data) > 0.9999
     # The fourth is the second in another shape, which squashing takes away.
     assert (ours[:3] @ ours[:3].T)[~np.eye(3, dtype=bool)].max() < 0.99
+
+
+def test_a_large_photo_that_is_decoded_at_a_fraction_is_near_the_reference(case: Case) -> None:
+    large = encode(decode_rgb(ROCKET).resize((2560, 1708), Image.Resampling.BICUBIC), "JPEG", quality=92)
+    ours = image_vectors(case.towers, pixels_of(case.towers, [large]))[0]
+    assert ours @ case.reference.image(large) > 0.999
 
 
 def test_texts_are_as_transformers_embeds_them_one_by_one(case: Case) -> None:

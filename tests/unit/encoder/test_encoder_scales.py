@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from services.common.domain import Vector
 from services.common.media.images import decode_rgb
-from services.common.media.preprocessing import to_square
+from services.common.media.preprocessing import Preprocessing, to_square
 from services.common.settings import SettingsError
+from services.encoder.backends.families.checkpoint import UnsupportedModelError
+from services.encoder.backends.families.features import at_scales
 from services.encoder.backends.towers import Towers, load_towers
 from services.encoder.settings import EncoderSettings
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
@@ -104,6 +106,14 @@ def test_bfloat16_agrees(folder: Path) -> None:
 def test_a_side_that_is_no_whole_number_of_patches_is_refused(folder: Path) -> None:
     with pytest.raises(SettingsError, match=r"IMAGERAG_ENCODER_SCALES has 330.*32 px"):
         scaled(folder, 224, 330)
+
+
+def test_the_models_own_side_may_leave_a_rim() -> None:
+    own = Preprocessing("squash", 384, (127.5,) * 3, (127.5,) * 3)
+    assert at_scales(own, (384, 560), 14).scales == (384, 560)
+    with pytest.raises(UnsupportedModelError, match="385"):
+        at_scales(own, (384, 385), 14)
+    assert at_scales(own, (), 14) == own
 
 
 def test_the_setting_is_read() -> None:

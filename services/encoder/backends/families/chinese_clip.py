@@ -41,7 +41,7 @@ def load(checkpoint: Checkpoint, scales: Sequence[int]) -> Towers:
         dim=int(model.config.projection_dim),
         card=cards.CHINESE_CLIP,
         max_text_tokens=limit,
-        tokenize=tokens.fast(tokenizer, limit),
+        tokenize=tokens.tokens_of(tokenizer, limit),
         pad_id=int(tokenizer.pad_token_id),
         pads_to=None,
         image_features=image_features_at(scaled),

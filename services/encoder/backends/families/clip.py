@@ -59,7 +59,7 @@ def towers(
         dim=int(model.config.projection_dim),
         card=card,
         max_text_tokens=limit,
-        tokenize=tokens.fast(tokenizer, limit),
+        tokenize=tokens.tokens_of(tokenizer, limit),
         # Not the tokenizer's padding: with the end token the first end, or the highest token, is always the end.
         pad_id=int(tokenizer.eos_token_id),
         pads_to=None,

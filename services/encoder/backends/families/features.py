@@ -38,7 +38,8 @@ def at_scales(preprocessing: Preprocessing, scales: Sequence[int], patch_px: int
     """
     if not scales:
         return preprocessing
-    uneven = [side for side in scales if side < patch_px or side % patch_px]
+    # The model's own side need not be even: 384 px in patches of 14 leave a rim that is not seen.
+    uneven = [side for side in scales if side != preprocessing.side_px and (side < patch_px or side % patch_px)]
     if uneven:
         raise UnsupportedModelError(
             f"IMAGERAG_ENCODER_SCALES has {', '.join(map(str, uneven))}: each must be a multiple of its patch, "

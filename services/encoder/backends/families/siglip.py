@@ -47,7 +47,7 @@ def load(checkpoint: Checkpoint, scales: Sequence[int]) -> Towers:
         dim=int(model.config.text_config.projection_size),
         card=cards.SIGLIP2 if is_second else cards.SIGLIP,
         max_text_tokens=limit,
-        tokenize=tokens.fast(tokenizer, limit) if is_second else tokens.slow(tokenizer, limit),
+        tokenize=tokens.tokens_of(tokenizer, limit),
         pad_id=int(tokenizer.pad_token_id),
         pads_to=limit,
         image_features=image_features_at(scaled),
