@@ -18,7 +18,7 @@ from services.encoder.backends.backend import unit
 
 _SEED = 32
 _BATCHES = {"cpu": (1, 8, 16, 32, 64), "cuda": (32, 64, 128, 256, 512)}
-_TRIAL_IMAGES = 64
+_TRIAL_IMAGES = 32
 
 
 class BareModel:
@@ -109,7 +109,7 @@ class BareModel:
         """The batch with the most img/s, by a short trial of each."""
         batches = _BATCHES[self._device.type]
         self.rate(batches[-1], 1, threads)
-        return max(batches, key=lambda batch: self.rate(batch, max(_TRIAL_IMAGES, 4 * batch), threads))
+        return max(batches, key=lambda batch: self.rate(batch, max(_TRIAL_IMAGES, batch), threads))
 
     def _seconds(self, passes: int, once: Callable[[], object]) -> float:
         self._finish()

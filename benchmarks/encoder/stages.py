@@ -18,7 +18,7 @@ HOW = (
     "thread over the best batch; RPC, the processor time of a server that answers at once and of its load "
     "generator, for the same requests."
 )
-_PASSES = 2
+_PASSES = 1
 _ANSWERED_AT_ONCE = 512
 
 
