@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,6 +55,31 @@ def test_callers_at_once_get_the_rows_they_would_get_alone(onnx: OnnxClassifier,
         found = callers.map(lambda index: onnx.classify([photos[index % len(photos)]], 1).features[0], range(60))
         for index, row in enumerate(found):
             np.testing.assert_allclose(row, alone[index % len(photos)], atol=1e-4)
+
+
+STARVED = """
+import resource
+import numpy as np
+from services.encoder.backends.backend import DeviceMemoryError
+from services.encoder.backends.starter_onnx import OnnxClassifier
+
+classifier = OnnxClassifier()
+pictures = [np.zeros((3, 224, 224), np.uint8)] * 4
+classifier.classify(pictures[:1], 1)
+with open("/proc/self/statm") as memory:
+    in_use_bytes = int(memory.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use_bytes + 20_000_000, in_use_bytes + 20_000_000))
+try:
+    classifier.classify(pictures, 1)
+except DeviceMemoryError:
+    print(classifier.classify(pictures[:1], 1).features.shape)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+def test_a_batch_without_memory_is_to_be_halved_and_smaller_ones_still_go() -> None:
+    ended = subprocess.run([sys.executable, "-c", STARVED], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("(1, 1280)\n", "")
 
 
 def test_the_shipped_graph_is_the_one_that_is_built() -> None:
