@@ -38,7 +38,7 @@ class EncoderSettings(ServiceSettings):
     semantic_passage_prefix: str | None = None
     """The same before a passage."""
     scales: str = Field(default="", pattern=r"^(\d{2,4}(,\d{2,4})*)?$")
-    """Sides in pixels at which the model sees each picture, for example 224,336: the vector is the mean over them.
+    """Sides in pixels at which the model sees each picture, for example 224,448: the vector is the mean over them.
     Empty: the model's own side. Vectors of other scales are another collection."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; `auto` takes CUDA if there is a device. Under `auto` the starter stays on the CPU

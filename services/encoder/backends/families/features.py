@@ -41,9 +41,10 @@ def at_scales(preprocessing: Preprocessing, scales: Sequence[int], patch_px: int
     # The model's own side need not be even: 384 px in patches of 14 leave a rim that is not seen.
     uneven = [side for side in scales if side != preprocessing.side_px and (side < patch_px or side % patch_px)]
     if uneven:
+        own = preprocessing.side_px
         raise UnsupportedModelError(
             f"IMAGERAG_ENCODER_SCALES has {', '.join(map(str, uneven))}: each must be a multiple of its patch, "
-            f"{patch_px} px"
+            f"{patch_px} px; write for example {own},{2 * own // patch_px * patch_px}"
         )
     sides = tuple(sorted(set(scales)))
     return replace(preprocessing, side_px=sides[-1], scales=sides)
