@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
@@ -204,10 +203,6 @@ async def test_a_source_in_no_hurry_is_no_lack_of_progress() -> None:
     assert encoder.calls == 1
 
 
-class _Tracked(bytes):
-    """Bytes that can be watched."""
-
-
 async def test_the_callers_memory_is_bounded() -> None:
     """Of 2,000 pictures of 10 kB no more are alive than the window holds, broken calls or not."""
     alive: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -226,9 +221,7 @@ async def test_the_callers_memory_is_bounded() -> None:
     encoder = HashEncoder(fault=breaking(1, 3))
     async with serve_hashes(encoder) as address, EncoderClient(address) as client:
         bounds = StreamBounds(size_bytes=500_000)
-        async for number, _ in client.encode_stream(source(), expected_fingerprint=HASH, bounds=bounds):
-            if number % 50 == 0:
-                gc.collect()
+        async for _ in client.encode_stream(source(), expected_fingerprint=HASH, bounds=bounds):
             most = max(most, len(alive))
     print(f"\nat most {most} of 2,000 pictures alive; the window holds 50")
     assert 20 < most <= 60
@@ -314,6 +307,21 @@ async def test_a_refusal_is_asked_again_when_it_says_so() -> None:
         check(inputs, await outcomes_of(client, inputs))
         assert asyncio.get_running_loop().time() - started > 0.85
     assert encoder.calls == 4
+
+
+async def test_a_server_that_takes_no_more_calls_is_asked_again_with_pauses() -> None:
+    """Refused before anything was sent."""
+    encoder = HashEncoder(item_s=0.002)
+    async with (
+        serve_hashes(encoder, RpcLimits(concurrent_calls=1)) as address,
+        EncoderClient(address) as first,
+        EncoderClient(address) as second,
+    ):
+        other = asyncio.create_task(outcomes_of(first, mixed(700)))
+        await until(lambda: encoder.open_calls == 1)
+        check(mixed(50), await outcomes_of(second, mixed(50)))
+        check(mixed(700), await other)
+    assert encoder.calls == 2
 
 
 async def test_refusals_are_not_asked_for_ever() -> None:

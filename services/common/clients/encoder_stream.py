@@ -181,7 +181,8 @@ class _Calls(Generic[K]):
     def _resume(self, call: _Call, error: ImageragError | None) -> None:
         """Let the next call carry what this one left."""
         is_broken = call.is_accepted and isinstance(error, UnavailableError)
-        if not self._window.end(call.number, broken=is_broken):
+        left = self._window.end(call.number, broken=is_broken)
+        if error is None and not left:
             return
         error = error or UnavailableError("The encoder ended the stream before it had answered everything.")
         log.warning("stream_resumed", code=error.code, accepted=call.is_accepted)

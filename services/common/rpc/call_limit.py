@@ -10,8 +10,6 @@ import grpc
 
 from services.common.errors import ExhaustedError
 from services.common.rpc.handlers import is_infrastructure, surrounded
-from services.common.rpc.metadata import ERROR_CODE, RETRY_AFTER
-from services.common.telemetry.metrics import observe_call
 
 if TYPE_CHECKING:
     from services.common.rpc.handlers import Answer, Answers, Context, Continuation, Handler
@@ -20,6 +18,8 @@ _RETRY_AFTER_S = 1.0
 
 class CallLimit(grpc.aio.ServerInterceptor):
     """Counts running calls. Health is not counted: every client of a full server watches it, one call each.
+
+    It stands inside the interceptor that turns domain errors into status codes.
 
     Args:
         calls: Most calls at once.
@@ -34,11 +34,10 @@ class CallLimit(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Return the handler, counted, or one that refuses."""
         handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or is_infrastructure(method):
+        if handler is None or is_infrastructure(handler_call_details.method):
             return handler
         if self._running >= self._calls:
-            return _refusal(method, streamed=handler.response_streaming)
+            return _refusal(streamed=handler.response_streaming)
         return surrounded(handler, self._answer, self._answers)
 
     @contextmanager
@@ -66,17 +65,16 @@ class CallLimit(grpc.aio.ServerInterceptor):
         return call
 
 
-def _refusal(method: str, *, streamed: bool) -> Handler:
+def _refusal(*, streamed: bool) -> Handler:
     """A handler that takes a stream: gRPC then leaves the message unread."""
-
-    async def refuse(_unread: Any, context: Context) -> NoReturn:
-        error = ExhaustedError("More calls at once than this server takes.", retry_after_s=_RETRY_AFTER_S)
-        with observe_call("grpc", method) as outcome:
-            outcome.code = error.code
-            trailing = ((ERROR_CODE, error.code), (RETRY_AFTER, f"{_RETRY_AFTER_S:.3f}"))
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, error.message, trailing)
-        raise AssertionError("abort always raises")
-
     if streamed:
-        return grpc.stream_stream_rpc_method_handler(refuse)
-    return grpc.stream_unary_rpc_method_handler(refuse)
+        return grpc.stream_stream_rpc_method_handler(_refuse_streamed)
+    return grpc.stream_unary_rpc_method_handler(_refuse)
+
+
+async def _refuse(_unread: Any, _context: Context) -> NoReturn:
+    raise ExhaustedError("More calls at once than this server takes.", retry_after_s=_RETRY_AFTER_S)
+
+
+async def _refuse_streamed(unread: Any, context: Context) -> AsyncGenerator[Any, None]:
+    yield await _refuse(unread, context)
