@@ -30,6 +30,11 @@ POST_SECONDS = Histogram(
     ["kind", "lane"],
     buckets=_SECONDS,
 )
+DEVICE_MEMORY_BYTES = Gauge(
+    "imagerag_encoder_device_memory_bytes",
+    "Memory of the CUDA device that tensors take (allocated) and that torch holds for them (reserved).",
+    ["state"],
+)
 INSIDE_ITEMS = Gauge("imagerag_encoder_inside_items", "Inputs inside the service, waiting or running.", ["lane"])
 REFUSED_ITEMS = Counter("imagerag_encoder_refused_items_total", "Inputs refused for want of room.", ["lane"])
 GIVEN_UP_ITEMS = Counter(

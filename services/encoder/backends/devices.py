@@ -100,8 +100,10 @@ def memory_errors() -> Iterator[None]:
         # What lies cached in the pieces of this batch may be just what the halves of it need.
         torch.cuda.empty_cache()
         raise DeviceMemoryError from error
+    except MemoryError as error:
+        raise DeviceMemoryError from error
     except RuntimeError as error:
-        # The CPU allocator raises a plain RuntimeError.
-        if "not enough memory" in str(error):
+        # torch's allocator for the CPU raises nothing more special, in other words on each system.
+        if "DefaultCPUAllocator" in str(error):
             raise DeviceMemoryError from error
         raise

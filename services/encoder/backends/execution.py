@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from services.common.domain import Vector
+from services.encoder.metrics import DEVICE_MEMORY_BYTES
 
 Rows = Sequence[npt.NDArray[Any]]
 """Arrays of one shape and dtype, one an input."""
@@ -97,6 +98,8 @@ class CudaExecution:
     def __init__(self) -> None:
         self._device = torch.device("cuda")
         self._lane = _Lane()
+        DEVICE_MEMORY_BYTES.labels("allocated").set_function(torch.cuda.memory_allocated)
+        DEVICE_MEMORY_BYTES.labels("reserved").set_function(torch.cuda.memory_reserved)
 
     def run(self, compute: Compute, parts: Sequence[Rows], threads: int) -> Vector:
         """See `Execution.run`."""
