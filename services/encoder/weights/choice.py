@@ -21,8 +21,14 @@ _TOKENIZERS = frozenset(
         "merges.txt",
         "spiece.model",  # SigLIP
         "tokenizer.model",  # SigLIP 2
-        "vocab.txt",  # Chinese-CLIP
+        "vocab.txt",  # Chinese-CLIP, BERT
+        "sentencepiece.bpe.model",  # XLM-RoBERTa
     }
+)
+_SENTENCES = re.compile(
+    # sentence-transformers: what follows the transformer, and how texts go in.
+    r"modules\.json|sentence_bert_config\.json|config_sentence_transformers\.json"
+    r"|\d+_Pooling/config\.json|\d+_Dense/(config\.json|model\.safetensors|pytorch_model\.bin)"
 )
 _SHARD = r"(-\d+-of-\d+)?"
 _FORMATS = (
@@ -74,7 +80,8 @@ def files_to_fetch(listed: Iterable[RemoteFile], model: str) -> list[RemoteFile]
             "with weights in safetensors or PyTorch's format; write the hub id of a CLIP, SigLIP, Chinese-CLIP or "
             "open_clip model"
         )
-    return _plain(files, _TOKENIZERS | {_CONFIG, _PICTURES}) + weights
+    sentences = [file for file in files if _SENTENCES.fullmatch(file.name)]
+    return _plain(files, _TOKENIZERS | {_CONFIG, _PICTURES}) + sentences + weights
 
 
 def _plain(files: Sequence[RemoteFile], wanted: frozenset[str]) -> list[RemoteFile]:

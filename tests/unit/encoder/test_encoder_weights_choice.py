@@ -28,6 +28,29 @@ def test_what_nobody_reads_stays_there() -> None:
     assert chosen(*PLAIN, "model.safetensors", *others) == {*PLAIN, "model.safetensors"}
 
 
+def test_a_text_encoder_comes_with_what_follows_its_transformer() -> None:
+    own = {
+        "config.json",
+        "tokenizer.json",
+        "sentencepiece.bpe.model",
+        "modules.json",
+        "sentence_bert_config.json",
+        "config_sentence_transformers.json",
+        "1_Pooling/config.json",
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+        "pytorch_model.bin",
+    }
+    others = (
+        "onnx/model.onnx",
+        "onnx/config.json",
+        "colbert_linear.pt",
+        "imgs/modules.json",
+        "openvino/model.xml",
+    )
+    assert chosen(*own, *others) == own
+
+
 def test_safetensors_go_before_pickles() -> None:
     assert chosen(*PLAIN, "model.safetensors", "pytorch_model.bin") == {*PLAIN, "model.safetensors"}
     assert chosen(*PLAIN, "pytorch_model.bin") == {*PLAIN, "pytorch_model.bin"}
