@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.common.clients.encoder import Lane
@@ -41,10 +41,12 @@ class LaneRoom:
     Args:
         lane: For the metrics.
         limits: See `LaneLimits`.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, lane: Lane, limits: LaneLimits) -> None:
+    def __init__(self, lane: Lane, limits: LaneLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._label = lane.name.lower()
+        self._clock = clock
         self._limits = limits
         self._items = self._bytes = 0
         self._seconds_per_item: float | None = None
@@ -121,14 +123,14 @@ class LaneRoom:
 
     def _change(self, items: int, size_bytes: int) -> None:
         if not self._items:
-            self._window_s, self._window_items = time.monotonic(), 0
+            self._window_s, self._window_items = self._clock(), 0
         self._items += items
         self._bytes += size_bytes
         INSIDE_ITEMS.labels(self._label).set(self._items)
 
     def _learn(self) -> None:
         self._window_items += 1
-        now_s = time.monotonic()
+        now_s = self._clock()
         elapsed_s = now_s - self._window_s
         if elapsed_s < _WINDOW_S:
             return

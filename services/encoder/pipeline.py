@@ -74,10 +74,8 @@ class Pipeline:
         for item in items:
             if item.gone:
                 continue
-            GIVEN_UP_ITEMS.labels(item.lane.name.lower()).inc()
-            for desk in self._desks.values():
-                desk.remove(item)
-            self._batcher.remove(item)
+            if self._batcher.remove(item) or any(desk.remove(item) for desk in self._desks.values()):
+                GIVEN_UP_ITEMS.labels(item.lane.name.lower()).inc()
             item.give_up()
         self._move()
 

@@ -51,9 +51,12 @@ class Preparation:
         self._queue.update(dict.fromkeys(items))
         self.move()
 
-    def remove(self, item: Item) -> None:
-        """Take an input out that nobody waits for any more; one that is with a thread is skipped there."""
-        self._queue.pop(item, None)
+    def remove(self, item: Item) -> bool:
+        """Take an input out; False if it does not wait here. One that a thread has not begun is skipped there."""
+        if item not in self._queue:
+            return False
+        del self._queue[item]
+        return True
 
     def move(self) -> None:
         """Give work to the threads, as far as there is work and room for what comes of it.
@@ -110,6 +113,7 @@ def _is_ready(item: Item, outcome: Outcome) -> bool:
     PRE_SECONDS.labels(item.kind.value, item.lane.name.lower()).observe(seconds)
     if isinstance(prepared, ImageragError):
         item.finish(prepared)
+        return False
     if item.gone:
         return False
     item.payload, item.length, item.preparing_s = prepared.payload, prepared.length, seconds

@@ -12,7 +12,7 @@ import numpy as np
 
 from services.common.clients.encoder import Lane, Space, TextRole
 from services.common.domain import Vector
-from services.common.errors import FingerprintMismatchError, ImageragError, PayloadTooLargeError
+from services.common.errors import DeadlineError, FingerprintMismatchError, ImageragError, PayloadTooLargeError
 from services.encoder.admission import Admission, LaneRoom
 from services.encoder.batching.item import Item, Result
 from services.encoder.inputs import Input, Models, Picture, PreparedPicture, Text, size_bytes
@@ -89,6 +89,7 @@ class EncoderService:
             FingerprintMismatchError: Another contract is served.
             PayloadTooLargeError: More pictures than a call may hold.
             ExhaustedError: Too much is inside already.
+            DeadlineError: The caller's time was up before all was computed.
         """
         return await self._encode(Space.JOINT, [Picture(data) for data in images], caller)
 
@@ -129,6 +130,9 @@ class EncoderService:
                 f"The call has {len(inputs)} inputs; at most {self.limits.call_items} are accepted. Split it."
             )
         results = await self._results(inputs, caller)
+        late = next((result for result in results if isinstance(result, DeadlineError)), None)
+        if late is not None:
+            raise late
         vectors = np.zeros((len(results), served.dim), np.float32)
         errors: dict[int, ImageragError] = {}
         for index, result in enumerate(results):

@@ -15,6 +15,7 @@ from services.common.clients.encoder import Lane
 from services.common.errors import InvalidRequestError
 from services.encoder import wire
 from services.encoder.service import Caller, EncoderService
+from services.encoder.streaming import StreamInput
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -75,7 +76,7 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServicer):
 
 async def _messages(
     first: encoder_pb2.EncodeStreamRequest, others: AsyncIterator[encoder_pb2.EncodeStreamRequest]
-) -> AsyncIterator[list[wire.StreamInput]]:
+) -> AsyncIterator[list[StreamInput]]:
     yield [wire.stream_input(sent) for sent in first.inputs]
     async for request in others:
         yield [wire.stream_input(sent) for sent in request.inputs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,7 +55,9 @@ class InputStream:
         self._ready: list[StreamOutcome] = []
         self._changed = asyncio.Event()
 
-    async def outcomes(self, messages: AsyncIterator[Sequence[StreamInput]]) -> AsyncIterator[list[StreamOutcome]]:
+    async def outcomes(
+        self, messages: AsyncIterator[Sequence[StreamInput]]
+    ) -> AsyncGenerator[list[StreamOutcome], None]:
         """Answer everything that `messages` bring, and end when they have ended.
 
         Closing this iterator gives up what waits.

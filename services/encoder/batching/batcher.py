@@ -82,9 +82,9 @@ class Batcher:
             # At the end of this turn of the loop: inputs that become ready in the same turn come along.
             asyncio.get_running_loop().call_soon(self._dispatch_offered)
 
-    def remove(self, item: Item) -> None:
-        """Take an input out that nobody waits for any more."""
-        self._lanes.remove(item)
+    def remove(self, item: Item) -> bool:
+        """Take an input out that nobody waits for any more; False if it does not wait here."""
+        return self._lanes.remove(item)
 
     async def stop(self) -> None:
         """Give up what waits, and wait for the batches in flight."""

@@ -47,7 +47,7 @@ def compute_batch(compute: Compute, kind: Kind, payloads: Sequence[Any], threads
     Halving serves two failures: a batch too large for the device, and one input that breaks the others' batch.
     """
     started = time.perf_counter()
-    failed: list[int] = []
+    failed: list[int] = []  # sizes that ran out of memory; 0 for any other failure
     results = _halving(compute, kind, payloads, threads, failed)
     seconds = time.perf_counter() - started
     whole = not any(isinstance(result, ImageragError) for result in results) and not failed
@@ -57,6 +57,8 @@ def compute_batch(compute: Compute, kind: Kind, payloads: Sequence[Any], threads
 def _halving(
     compute: Compute, kind: Kind, payloads: Sequence[Any], threads: int, failed: list[int]
 ) -> list[Result]:
+    if len(payloads) > 1 and any(0 < size <= len(payloads) for size in failed):
+        return _halves(compute, kind, payloads, threads, failed)
     try:
         return _checked(compute(kind, payloads, threads), len(payloads))
     except Exception as error:
@@ -64,6 +66,12 @@ def _halving(
         if len(payloads) == 1:
             return [_lone_failure(kind, error)]
     # Outside the handler, so that the errors of the halves do not carry this one along.
+    return _halves(compute, kind, payloads, threads, failed)
+
+
+def _halves(
+    compute: Compute, kind: Kind, payloads: Sequence[Any], threads: int, failed: list[int]
+) -> list[Result]:
     SPLIT_BATCHES.inc()
     half = len(payloads) // 2
     parts = (payloads[:half], payloads[half:])

@@ -1,4 +1,4 @@
-"""The queue in front of the model: batches form, lanes overtake, the gone leave, one bad input stands alone."""
+"""The streams in front of the model: batches form, lanes overtake, the gone leave, threads are shared."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from services.common.clients.encoder import Lane
 from services.common.domain import Vector
-from services.common.errors import ExhaustedError, InternalError, InvalidRequestError
-from services.encoder.backends.backend import DeviceMemoryError
-from services.encoder.batching import Batcher, compute_split
+from services.common.errors import DeadlineError
+from services.encoder.batching.batcher import Batcher, Streams
+from services.encoder.batching.capacity import Capacity
+from services.encoder.batching.item import Item, Result
+from services.encoder.kinds import Kind
 
 
 class Gate:
     """A computation that waits until it is let through; a row is the payload itself."""
 
     def __init__(self) -> None:
-        self.batches: list[tuple[str, list[Any]]] = []
+        self.batches: list[tuple[Kind, list[Any]]] = []
+        self.threads: list[int] = []
         self.entered = threading.Semaphore(0)
         self.passes = threading.Semaphore(0)
 
-    def __call__(self, kind: str, payloads: Sequence[Any]) -> Vector:
+    def __call__(self, kind: Kind, payloads: Sequence[Any], threads: int) -> Vector:
         self.batches.append((kind, list(payloads)))
+        self.threads.append(threads)
         self.entered.release()
         assert self.passes.acquire(timeout=10)
-        return rows(kind, payloads)
+        return np.array(payloads, np.float32)[:, None]
 
     async def wait_entered(self) -> None:
         assert await asyncio.to_thread(self.entered.acquire, timeout=10)
@@ -43,15 +43,13 @@ class Gate:
         self.passes.release(batches)
 
 
-def rows(_kind: str, payloads: Sequence[Any]) -> Vector:
-    return np.array(payloads, np.float32)[:, None]
-
-
 @asynccontextmanager
-async def running(gate: Gate, batch_items: int = 32) -> AsyncIterator[Batcher]:
-    with ThreadPoolExecutor(1) as executor:
-        batcher = Batcher(gate, executor, batch_items)
-        batcher.start()
+async def running(
+    gate: Gate, batch_items: int = 32, streams: int = 1, threads: int = 1, bulk_batch_s: float = 100.0
+) -> AsyncIterator[Batcher]:
+    with ThreadPoolExecutor(streams) as executor:
+        capacity = Capacity(dict.fromkeys(Kind, batch_items))
+        batcher = Batcher(gate, Streams(executor, streams, threads), capacity, bulk_batch_s)
         try:
             yield batcher
         finally:
@@ -59,60 +57,94 @@ async def running(gate: Gate, batch_items: int = 32) -> AsyncIterator[Batcher]:
             await batcher.stop()
 
 
-def ask(batcher: Batcher, payload: int, lane: Lane = Lane.BULK, kind: str = "image") -> asyncio.Task[Any]:
-    return asyncio.create_task(batcher.submit(kind, payload, lane))
+class Asked:
+    """An input and the answer it got."""
+
+    def __init__(self, batcher: Batcher, payload: int, lane: Lane, kind: Kind, expires_s: float) -> None:
+        self.answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.item = Item(kind, lane, payload, self.answer.set_result, expires_s=expires_s)
+        batcher.offer([self.item])
+
+    async def row(self) -> float:
+        result = await asyncio.wait_for(self.answer, 10)
+        assert isinstance(result, np.ndarray)
+        return float(result[0])
 
 
-async def test_an_idle_model_starts_at_once_and_batches_form_while_it_is_busy() -> None:
+def ask(
+    batcher: Batcher,
+    payload: int,
+    lane: Lane = Lane.INTERACTIVE,
+    kind: Kind = Kind.IMAGE,
+    expires_s: float = float("inf"),
+) -> Asked:
+    return Asked(batcher, payload, lane, kind, expires_s)
+
+
+async def test_a_free_stream_starts_at_once_and_batches_form_while_it_is_busy() -> None:
     gate = Gate()
     async with running(gate) as batcher:
-        first = ask(batcher, 0)
+        asked = [ask(batcher, 0)]
         await gate.wait_entered()
-        others = [ask(batcher, number) for number in range(1, 20)]
-        await asyncio.sleep(0)
+        asked += [ask(batcher, number) for number in range(1, 20)]
         gate.open()
-        answers = await asyncio.gather(first, *others)
-    assert [row[0] for row in answers] == list(range(20))
+        assert [await one.row() for one in asked] == list(range(20))
     assert [len(payloads) for _, payloads in gate.batches] == [1, 19]
 
 
-async def test_a_batch_is_never_larger_than_allowed() -> None:
+async def test_inputs_of_one_turn_of_the_loop_go_together() -> None:
     gate = Gate()
     gate.open()
     async with running(gate, batch_items=8) as batcher:
-        await asyncio.gather(*[ask(batcher, number) for number in range(50)])
-    assert max(len(payloads) for _, payloads in gate.batches) == 8
+        asked = [ask(batcher, number) for number in range(20)]
+        assert [await one.row() for one in asked] == list(range(20))
+    assert [len(payloads) for _, payloads in gate.batches] == [8, 8, 4]
 
 
-async def test_a_query_overtakes_bulk() -> None:
+async def test_several_batches_are_in_flight_and_share_the_threads() -> None:
     gate = Gate()
-    async with running(gate, batch_items=2) as batcher:
-        tasks = [ask(batcher, 0)]
+    async with running(gate, streams=2, threads=4) as batcher:
+        first = ask(batcher, 0)
         await gate.wait_entered()
-        tasks += [ask(batcher, number) for number in (1, 2, 3)]
-        tasks += [ask(batcher, 4, Lane.INTERACTIVE), ask(batcher, 5, Lane.INTERACTIVE, "query")]
-        await asyncio.sleep(0)
+        second = ask(batcher, 1)
+        await gate.wait_entered()
+        third = ask(batcher, 2)
+        await asyncio.sleep(0.01)
+        assert len(gate.batches) == 2
+        assert gate.threads == [4, 2]
         gate.open()
-        await asyncio.gather(*tasks)
-    assert gate.batches[1:] == [("image", [4, 1]), ("query", [5]), ("image", [2, 3])]
+        assert [await one.row() for one in (first, second, third)] == [0, 1, 2]
 
 
-async def test_the_gone_leave_the_queue_uncomputed() -> None:
+async def test_a_query_overtakes_bulk_whichever_stream_is_free() -> None:
+    gate = Gate()
+    async with running(gate, streams=2, batch_items=1) as batcher:
+        running_now = [ask(batcher, number, Lane.BULK) for number in (0, 1)]
+        await gate.wait_entered()
+        await gate.wait_entered()
+        bulk = [ask(batcher, number, Lane.BULK) for number in (2, 3)]
+        query = ask(batcher, 4, kind=Kind.QUERY)
+        gate.open(1)
+        await gate.wait_entered()
+        gate.open()
+        await asyncio.gather(*(one.answer for one in (*running_now, *bulk, query)))
+    assert gate.batches[2] == (Kind.QUERY, [4])
+
+
+async def test_the_gone_and_the_expired_leave_the_queue_uncomputed() -> None:
     gate = Gate()
     async with running(gate) as batcher:
         kept = ask(batcher, 0)
         await gate.wait_entered()
-        gone = ask(batcher, 1)
-        await asyncio.sleep(0)
-        assert batcher.waiting_items == 1
-        gone.cancel()
-        await asyncio.gather(gone, return_exceptions=True)
-        assert batcher.waiting_items == 0
+        gone, expired = ask(batcher, 1), ask(batcher, 2, expires_s=0.0)
+        assert batcher.ready_items(Lane.INTERACTIVE) == 2
+        assert batcher.remove(gone.item)
+        assert not batcher.remove(gone.item)
         gate.open()
-        await kept
-        last = ask(batcher, 2)
-        await last
-    assert gate.batches == [("image", [0]), ("image", [2])]
+        await kept.row()
+        assert isinstance(await expired.answer, DeadlineError)
+        await ask(batcher, 3).row()
+    assert gate.batches == [(Kind.IMAGE, [0]), (Kind.IMAGE, [3])]
 
 
 async def test_one_that_leaves_while_it_is_computed_harms_nobody() -> None:
@@ -120,69 +152,20 @@ async def test_one_that_leaves_while_it_is_computed_harms_nobody() -> None:
     async with running(gate) as batcher:
         gone = ask(batcher, 0)
         await gate.wait_entered()
-        gone.cancel()
-        await asyncio.gather(gone, return_exceptions=True)
+        gone.item.give_up()
         gate.open()
-        assert (await ask(batcher, 1))[0] == 1
+        assert await ask(batcher, 1).row() == 1
+        assert not gone.answer.done()
 
 
-async def test_stopping_cancels_what_waits() -> None:
+async def test_stopping_gives_up_what_waits_and_answers_what_runs() -> None:
     gate = Gate()
     async with running(gate) as batcher:
-        running_task = ask(batcher, 0)
+        runs = ask(batcher, 0)
         await gate.wait_entered()
-        waiting = ask(batcher, 1)
-        await asyncio.sleep(0)
+        waits = ask(batcher, 1)
         gate.open()
         await batcher.stop()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        running_task.cancel()
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=40))
-def test_only_the_inputs_at_fault_fail(good: list[bool]) -> None:
-    def compute(kind: str, payloads: Sequence[Any]) -> Vector:
-        if not all(good[number] for number in payloads):
-            raise ArithmeticError
-        return rows(kind, payloads)
-
-    with capture_logs() as logs:
-        results = compute_split(compute, "image", range(len(good)))
-    assert len(logs) == good.count(False)
-    for number, result in enumerate(results):
-        if good[number]:
-            assert not isinstance(result, Exception)
-            assert result[0] == number
-        else:
-            assert isinstance(result, InternalError)
-
-
-@given(st.integers(1, 40), st.integers(1, 8))
-def test_a_batch_too_large_for_the_device_is_split(items: int, fits: int) -> None:
-    def compute(kind: str, payloads: Sequence[Any]) -> Vector:
-        if len(payloads) > fits:
-            raise DeviceMemoryError
-        return rows(kind, payloads)
-
-    results = compute_split(compute, "image", range(items))
-    assert [result[0] for result in results if not isinstance(result, Exception)] == list(range(items))
-
-
-def test_what_never_fits_is_refused_for_now() -> None:
-    def compute(kind: str, payloads: Sequence[Any]) -> Vector:
-        raise DeviceMemoryError
-
-    (result,) = compute_split(compute, "image", [1])
-    assert isinstance(result, ExhaustedError)
-    assert result.retryable
-
-
-def test_a_typed_error_is_kept_and_a_nan_is_none_of_the_callers_business() -> None:
-    def compute(kind: str, payloads: Sequence[Any]) -> Vector:
-        if payloads[0] == 0:
-            raise InvalidRequestError("no")
-        return np.full((len(payloads), 1), np.nan, np.float32)
-
-    assert isinstance(compute_split(compute, "image", [0])[0], InvalidRequestError)
-    assert isinstance(compute_split(compute, "image", [1])[0], InternalError)
+        assert await runs.row() == 0
+        assert waits.item.gone
+        assert not waits.answer.done()
