@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from transformers.utils.logging import disable_progress_bar
+
 from services.common.settings import SettingsError
 from services.encoder.backends.families import chinese_clip, clip, open_clip, siglip
 from services.encoder.backends.families.checkpoint import Checkpoint, UnsupportedModelError
@@ -25,6 +27,8 @@ _ADVICE = (
 
 def load(name: str, revision: str, scales: Sequence[int]) -> Towers:
     """See `load_towers`."""
+    # Bars on standard error would stand between the lines of the log.
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     named = f"IMAGERAG_ENCODER_MODEL={name!r}"
     checkpoint = Checkpoint(name, revision)
     try:
