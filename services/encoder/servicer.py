@@ -59,13 +59,11 @@ class EncoderServicer(encoder_pb2_grpc.EncoderServicer):
         if first is None:
             return
         stream = self._service.open_stream(_caller(first, context, Lane.BULK))
-        fingerprint = self._service.models.joint.fingerprint
+        # At once: callers send nothing more before they know that they are taken on, and by whom.
+        yield encoder_pb2.EncodeStreamResponse(fingerprint=self._service.models.joint.fingerprint)
         async with aclosing(stream.outcomes(_messages(first, requests))) as batches:
             async for outcomes in batches:
-                yield encoder_pb2.EncodeStreamResponse(
-                    outcomes=map(wire.outcome, outcomes), fingerprint=fingerprint
-                )
-                fingerprint = ""
+                yield encoder_pb2.EncodeStreamResponse(outcomes=map(wire.outcome, outcomes))
 
     async def Describe(  # noqa: N802
         self, request: encoder_pb2.DescribeRequest, context: Context

@@ -303,6 +303,8 @@ async def test_an_id_in_use_ends_the_stream_and_a_freed_one_does_not() -> None:
         assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         await until_empty()
         call = stub.EncodeStream()
+        await call.write(encoder_pb2.EncodeStreamRequest())
+        assert (await call.read()).fingerprint.startswith("tiny-"), "the call is taken on before anything is sent"
         for _ in range(3):
             await call.write(sent(1))
             assert (await call.read()).outcomes[0].id == 1
