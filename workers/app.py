@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from celery import Celery, signals
@@ -33,6 +34,7 @@ from workers.ingest.batch import BatchService
 from workers.ingest.ingestor import Ingestor
 from workers.ingest.pictures import PictureIntake
 from workers.leases import Leases
+from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
 from workers.metrics import serve_sum
 from workers.process import Process, Services
@@ -41,6 +43,7 @@ from workers.queueing import celery_settings
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.reconciler import Reconciler
 from workers.settings import WorkersSettings
+from workers.sources.registry import open_source
 from workers.tasks import register
 
 log = structlog.get_logger(__name__)
@@ -123,7 +126,15 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 max_attempts=settings.max_attempts,
                 limit_s=settings.batch_limit_s,
             ),
-            ManifestIntake(ledger, leases, publish, settings.source_roots),
+            ManifestIntake(ledger, publish),
+            ListingService(
+                ledger,
+                leases,
+                publish,
+                partial(open_source, roots=settings.source_roots),
+                max_attempts=settings.max_attempts,
+                slice_s=settings.batch_limit_s / 2,
+            ),
             Reconciler(ledger, index, leases, RequeueHints(redis), redis, publish, settings.requeue_after_s),
         )
 

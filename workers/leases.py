@@ -34,6 +34,11 @@ def lines_name(tenant: str, job_id: str, start: int, stop: int) -> str:
     return f"{tenant}.{job_id}:{start}-{stop}"
 
 
+def listing_name(tenant: str, job_id: str) -> str:
+    """The lease on the reading of a job's source."""
+    return f"{tenant}.{job_id}:listing"
+
+
 class Leases:
     """Takes leases and keeps them alive on a thread as long as the process lives.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from workers.ingest.batch import BatchService
+from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
 from workers.reconcile.reconciler import Reconciler
 
@@ -22,6 +23,7 @@ class Services:
 
     batches: BatchService
     manifests: ManifestIntake
+    listing: ListingService
     reconciler: Reconciler
 
 

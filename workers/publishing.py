@@ -8,14 +8,14 @@ from typing import Protocol
 
 from celery import Celery
 
-from services.common.jobs.messages import INGEST_BATCH, BatchMessage
+from services.common.jobs.messages import Message
 from services.common.telemetry.queue_spans import sending
 
 
 class Publish(Protocol):
-    """Sends batch messages."""
+    """Sends messages to the workers."""
 
-    def __call__(self, messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
+    def __call__(self, messages: Iterable[Message], *, links: Sequence[str] = ()) -> None:
         """Send them, in order.
 
         Args:
@@ -25,16 +25,16 @@ class Publish(Protocol):
 
 
 def celery_publisher(app: Celery) -> Publish:
-    """A function that sends batch messages through `app`, with this context's request id and trace."""
+    """A function that sends messages through `app`, with this context's request id and trace."""
 
-    def publish(messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
+    def publish(messages: Iterable[Message], *, links: Sequence[str] = ()) -> None:
         with app.producer_or_acquire() as producer:
             for queue, found in groupby(messages, lambda message: message.queue):
                 batch = list(found)
                 with sending(queue, len(batch), links) as headers:
                     for message in batch:
                         app.send_task(
-                            INGEST_BATCH,
+                            message.task,
                             kwargs=message.arguments(),
                             queue=queue,
                             headers=headers,

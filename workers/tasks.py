@@ -9,13 +9,19 @@ import structlog
 from celery import Celery, Task
 from celery.exceptions import Retry
 
-from services.common.jobs.messages import INGEST_BATCH, INGEST_MANIFEST, RECONCILE, REQUEST_ID_HEADER
+from services.common.jobs.messages import (
+    INGEST_BATCH,
+    INGEST_MANIFEST,
+    LIST_SOURCE,
+    RECONCILE,
+    REQUEST_ID_HEADER,
+)
 from services.common.telemetry.queue_spans import processing
 from services.common.telemetry.request_id import bind_request_id
 from services.common.telemetry.tracing import error_type, mark_failed, untraced
 from workers import metrics
 from workers.backoff import retry_wait_s
-from workers.ingest.batch import Later
+from workers.later import Later
 from workers.process import Process
 from workers.settings import WorkersSettings
 
@@ -65,6 +71,12 @@ def register(app: Celery, process: Process, settings: WorkersSettings) -> None:
     @app.task(name=INGEST_MANIFEST, base=EdgeTask)  # type: ignore[untyped-decorator]
     def ingest_manifest(job_id: str, tenant: str, manifest_uri: str) -> None:
         process.services.manifests.take(job_id, tenant, manifest_uri)
+
+    @app.task(name=LIST_SOURCE, base=EdgeTask, bind=True, max_retries=settings.retry_limit)  # type: ignore[untyped-decorator]
+    def list_source(task: Task, job_id: str, tenant: str) -> None:
+        later = process.services.listing.run(job_id, tenant)
+        if later is not None:
+            _come_back(task, later, settings)
 
     @app.task(name=RECONCILE, base=EdgeTask)  # type: ignore[untyped-decorator]
     def reconcile() -> None:

@@ -21,11 +21,12 @@ class RevisionClock:
         self._last = 0
         self._lock = threading.Lock()
 
-    def next(self) -> int:
-        """A revision above every earlier one of this clock."""
+    def next(self, span: int = 1) -> int:
+        """A revision above every earlier one of this clock, and with it the `span` - 1 that follow it."""
         with self._lock:
             now = int(time.time() * 1000) << _COUNTER_BITS
-            self._last = max(self._last + 1, now)
+            first = max(self._last + 1, now)
+            self._last = first + span - 1
             if self._last >= _LIMIT:
                 raise OverflowError("revisions no longer fit into 53 bits; the counter needs fewer of them")
-            return self._last
+            return first

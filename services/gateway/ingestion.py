@@ -11,7 +11,7 @@ from typing import Literal
 from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.records import Job, JobSource, LineOutcome, ManifestLine, Outcome
-from services.common.jobs.sources import SourceLines, folder_lines, manifest_lines
+from services.common.jobs.roots import allowed, source_path
 from services.common.media.images import ImageHeader, ImageLimits, read_header
 from services.common.media.store import MediaStore
 from services.gateway.queue_gate import QueueGate
@@ -90,15 +90,16 @@ class Ingestion:
         await self.check_queue()
         return await asyncio.to_thread(self._accept, tenant, lines, source, queue)
 
-    async def read_source(self, source: JobSource) -> SourceLines:
-        """What a folder or a manifest on the server holds.
+    async def begin(self, tenant: str, source: JobSource) -> Job:
+        """Make a job of what lies on the server; a worker reads it.
 
         Raises:
             ForbiddenError: It lies outside the configured roots.
-            InvalidRequestError: It cannot be read.
+            NotFoundError: There is nothing of this name.
+            UnavailableError: The broker does not take jobs; nothing was written.
         """
-        read = folder_lines if source.type == "folder" else manifest_lines
-        return await asyncio.to_thread(read, source.path, self._roots)
+        await self.check_queue()
+        return await asyncio.to_thread(self._begin, tenant, source)
 
     async def wait(self, job: Job, wait_s: float) -> LineOutcome | None:
         """The end of a one-line job, or None if it does not come within `wait_s`."""
@@ -111,6 +112,13 @@ class Ingestion:
                 return outcome
             pause_s = min(pause_s * 1.5, _SLOWEST_LOOK_S)
         return None
+
+    def _begin(self, tenant: str, source: JobSource) -> Job:
+        if not allowed(source_path(source.path), self._roots).exists():
+            raise NotFoundError(f"There is no {source.path[:200]!r} on the server.")
+        job = self._ledger.begin(tenant, source)
+        self._submission.publish(job)
+        return job
 
     def _accept(self, tenant: str, lines: Sequence[ManifestLine], source: JobSource, queue: Queue) -> Job:
         job = self._ledger.accept(tenant, lines, source, queue=queue)

@@ -8,7 +8,7 @@ import structlog
 from celery import Celery
 
 from services.common.errors import UnavailableError
-from services.common.jobs.messages import APP_NAME, INGEST_BATCH, batches, client_settings
+from services.common.jobs.messages import APP_NAME, client_settings, first_messages
 from services.common.jobs.records import Job
 from services.common.telemetry.queue_spans import sending
 
@@ -28,7 +28,7 @@ class Submission(Protocol):
         """
 
     def publish(self, job: Job) -> None:
-        """Queue every batch of an accepted job.
+        """Queue the first messages of an accepted job.
 
         A failure is logged and no more: the ledger is the truth, and the reconciler queues what is missing.
         """
@@ -75,17 +75,17 @@ class CelerySubmission:
 
     def publish(self, job: Job) -> None:
         """See `Submission.publish`."""
-        messages = list(batches(job))
+        messages = list(first_messages(job))
         try:
             with (
                 sending(job.queue, len(messages)) as headers,
                 self._app.producer_pool.acquire(block=True, timeout=self._deadline_s) as producer,
             ):
-                for batch in messages:
+                for message in messages:
                     self._app.send_task(
-                        INGEST_BATCH,
-                        kwargs=batch.arguments(),
-                        queue=batch.queue,
+                        message.task,
+                        kwargs=message.arguments(),
+                        queue=message.queue,
                         headers=headers,
                         producer=producer,
                         retry=False,

@@ -77,23 +77,22 @@ async def test_a_folder_on_the_server(gateway: RunningGateway, tmp_path: Path) -
     (folder / "a.png").write_bytes(drawn_picture(1))
     (folder / "notes.txt").write_text("not a picture")
     answer = await gateway.client.post("/v1/jobs", json={"source": {"type": "folder", "path": str(folder)}})
-    assert (answer.status_code, answer.json()["total"]) == (202, 1)
+    assert (answer.status_code, answer.json()["listed"]) == (202, False)
     job = (await gateway.client.get(f"/v1/jobs/{answer.json()['job_id']}")).json()
     assert job["source"] == {"type": "folder", "path": str(folder)}
+    assert (job["state"], job["total"], job["listed"]) == ("running", 0, False)
+
+
+async def test_a_folder_that_is_not_there(gateway: RunningGateway, tmp_path: Path) -> None:
+    missing = {"type": "folder", "path": str(tmp_path / "photos" / "winter")}
+    answer = await gateway.client.post("/v1/jobs", json={"source": missing})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 async def test_a_folder_outside_the_roots(gateway: RunningGateway) -> None:
     answer = await gateway.client.post("/v1/jobs", json={"source": {"type": "folder", "path": "/etc"}})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert "IMAGERAG_SOURCE_ROOTS" in answer.json()["detail"]
-
-
-async def test_a_manifest_with_bad_lines(gateway: RunningGateway, tmp_path: Path) -> None:
-    manifest = tmp_path / "photos" / "list.jsonl"
-    manifest.write_text('{"text": "one"}\nnot json\n{"path": "/etc/passwd"}\n')
-    answer = await gateway.client.post("/v1/jobs", json={"source": {"type": "manifest", "path": str(manifest)}})
-    assert (answer.status_code, answer.json()["total"]) == (202, 1)
-    assert [entry["name"] for entry in answer.json()["rejected"]] == ["line 2", "line 3"]
 
 
 @pytest.mark.parametrize("body", [{}, {"items": [{"text": "x"}], "source": {"type": "folder", "path": "/x"}}])

@@ -20,7 +20,7 @@ from services.common.errors import ExhaustedError
 from services.common.index.contract import SemanticContract
 from services.common.index.index import Index
 from services.common.jobs.ledger import JobLedger
-from services.common.jobs.messages import BatchMessage
+from services.common.jobs.messages import BatchMessage, Message
 from services.common.jobs.records import Job, JobSource, ManifestLine, Outcome
 from services.common.media.store import MediaStore
 from services.common.objects import open_objects
@@ -32,7 +32,7 @@ from tests.fixtures.odd_pictures import encode, noise
 from tests.fixtures.store import StoreProcess
 from tests.fixtures.store_client import client_of
 from workers.app import compose
-from workers.ingest.batch import Later
+from workers.later import Later
 from workers.leases import Leases, lines_name
 from workers.process import Services
 from workers.settings import WorkersSettings
@@ -112,8 +112,8 @@ async def worker(tmp_path: Path, servers: tuple[str, str]) -> AsyncIterator[Benc
 async def _worker(tmp_path: Path, broker_url: str, store_url: str) -> AsyncIterator[Bench]:
     encoder, published = MoodyEncoder(), list[BatchMessage]()
 
-    def publish(messages: Iterable[BatchMessage], *, links: Sequence[str] = ()) -> None:
-        published.extend(messages)
+    def publish(messages: Iterable[Message], *, links: Sequence[str] = ()) -> None:
+        published.extend(message for message in messages if isinstance(message, BatchMessage))
 
     async with serve_colours(encoder) as address:
         settings = WorkersSettings(

@@ -16,9 +16,8 @@ from PIL import Image
 
 from services.common.errors import ImageError
 from services.common.index.ids import content_key, item_id
-from services.common.jobs.messages import INGEST_MANIFEST, batches
+from services.common.jobs.messages import INGEST_MANIFEST, batches, first_messages
 from services.common.jobs.records import Job, JobSource, ManifestLine, Outcome
-from services.common.jobs.sources import folder_lines
 from tests.fixtures.brokers import ValkeyProcess, free_port
 from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.odd_pictures import encode, gradient, noise, odd_pictures
@@ -65,6 +64,12 @@ def submit(surroundings: Surroundings, tenant: str, lines: Sequence[ManifestLine
     return job
 
 
+def submit_folder(surroundings: Surroundings, tenant: str, folder: Path) -> Job:
+    job = surroundings.ledger().begin(tenant, JobSource("folder", str(folder)))
+    surroundings.publish(list(first_messages(job)))
+    return job
+
+
 def uploaded(surroundings: Surroundings, tenant: str, count: int) -> list[ManifestLine]:
     media = surroundings.media()
     return [
@@ -84,10 +89,10 @@ def test_odd_pictures_fail_with_their_reason_and_the_others_go_in(
         (folder / f"good{seed:02d}.jpg").write_bytes(encode(noise(64, 48, seed), "JPEG"))
     ledger = surroundings.ledger()
 
-    job = submit(surroundings, tenant, folder_lines(str(folder), surroundings.roots).lines)
+    job = submit_folder(surroundings, tenant, folder)
     progress = wait_until_closed(ledger, tenant, job.id, LIMIT_S)
 
-    outcomes = ledger.outcomes(job)
+    outcomes = ledger.outcomes(progress.job)
     for number, picture in enumerate(odd):
         found = outcomes[number]
         if picture.error is None:
@@ -109,10 +114,10 @@ def test_what_is_kept_of_a_photo_has_its_turn_and_not_its_place(
     exif[0x0112] = 6
     exif[0x8825] = {1: "N", 2: (48.0, 51.0, 29.0)}
     (folder / "a.jpg").write_bytes(encode(gradient(), "JPEG", exif=exif))
-    job = submit(surroundings, tenant, folder_lines(str(folder), surroundings.roots).lines)
-    wait_until_closed(surroundings.ledger(), tenant, job.id, LIMIT_S)
+    job = submit_folder(surroundings, tenant, folder)
+    progress = wait_until_closed(surroundings.ledger(), tenant, job.id, LIMIT_S)
 
-    outcome = surroundings.ledger().outcomes(job)[0]
+    outcome = surroundings.ledger().outcomes(progress.job)[0]
     item = StoredItems(surroundings.qdrant_url).items(tenant, [outcome.item_id])[outcome.item_id]
     assert item.media is not None
     assert (item.media.width, item.media.height, item.media.mime) == (48, 64, "image/jpeg")

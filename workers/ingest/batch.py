@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -23,23 +23,11 @@ from workers import metrics
 from workers.ingest.decision import Action, decide
 from workers.ingest.ingestor import Ingestor, Report
 from workers.ingest.items import NumberedLine
+from workers.later import Later
 from workers.leases import Held, Leases, lines_name
 from workers.publishing import Publish
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Later:
-    """The message is to come back.
-
-    Attributes:
-        code: Why, for logs and metrics.
-        after_s: What whoever is busy or down asked for.
-    """
-
-    code: str
-    after_s: float | None = None
 
 
 class BatchService:

@@ -116,7 +116,7 @@ class Ingestor:
             for numbered in chunk:
                 try:
                     picture = self._intake.take(job.tenant, numbered.line)
-                    item = build_item(job, numbered.line, picture.media if picture else None, datetime.now(UTC))
+                    item = build_item(job, numbered, picture.media if picture else None, datetime.now(UTC))
                     prepared.append(_Prepared(numbered, item, picture))
                 except ImageragError as error:
                     _note(report, numbered, error)

@@ -24,21 +24,22 @@ class NumberedLine:
     line: ManifestLine
 
 
-def build_item(job: Job, line: ManifestLine, media: Media | None, now: datetime) -> Item:
+def build_item(job: Job, numbered: NumberedLine, media: Media | None, now: datetime) -> Item:
     """The item of a line.
 
     Args:
         job: Its revision and tenant become the item's.
-        line: What was accepted.
+        numbered: What was accepted.
         media: The picture, if the line has one.
         now: Aware time of ingest.
     """
+    line = numbered.line
     key = key_of(line, media.sha256 if media else "")
     return Item(
         id=item_id(job.tenant, key),
         tenant=job.tenant,
         kind=_kind(line, media),
-        revision=job.revision,
+        revision=job.revision_of(numbered.number),
         ingested_at=now,
         key=key,
         title=line.title,
@@ -54,10 +55,10 @@ def build_item(job: Job, line: ManifestLine, media: Media | None, now: datetime)
 
 def outcome_of(numbered: NumberedLine, item: Item, stored: Stored | None, job: Job) -> LineOutcome | None:
     """Compare an item with what stands under its id; None if an older write or nothing stands there."""
-    if stored is None or stored.revision < job.revision:
+    if stored is None or stored.revision < job.revision_of(numbered.number):
         return None
     outcome = Outcome.SUPERSEDED
-    if stored.revision == job.revision and stored.job_id == job.id:
+    if stored.job_id == job.id and not stored.deleted:
         outcome = Outcome.STORED if stored.line == numbered.number else Outcome.MERGED
     return LineOutcome(numbered.number, outcome, numbered.line.name, item.id)
 

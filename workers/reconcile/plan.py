@@ -68,15 +68,23 @@ def to_verify(outcomes: Iterable[LineOutcome]) -> dict[str, LineOutcome]:
 
 
 def lost(job: Job, claimed: Mapping[str, LineOutcome], stored: Mapping[str, Stored]) -> list[LineOutcome]:
-    """Lines whose item is not in the store at the job's revision or a newer one, taken back.
+    """Lines whose item is not in the store at the line's revision or a newer one, taken back.
 
-    A tombstone or another job's newer write is as good: the item was there, and something came after it.
+    A tombstone or another job's newer write is as good: the item was there, and something came after it. Where a
+    later part of a streamed job wrote the item again, this line is done again too, and then says that it is
+    merged.
     """
     return [
         LineOutcome(found.line, Outcome.PENDING, found.name, found.item_id)
         for item_id, found in claimed.items()
-        if item_id not in stored or stored[item_id].revision < job.revision
+        if not _stands(job, found, stored.get(item_id))
     ]
+
+
+def _stands(job: Job, found: LineOutcome, stored: Stored | None) -> bool:
+    if stored is None or stored.revision < job.revision_of(found.line):
+        return False
+    return stored.job_id != job.id or stored.line == found.line
 
 
 def slices(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:

@@ -10,16 +10,19 @@ from redis import Redis
 
 from services.common.errors import ImageragError
 from services.common.jobs.ledger import JobLedger
+from services.common.jobs.messages import ListMessage
 from services.common.jobs.records import Job, LineOutcome
 from workers import metrics
 from workers.ingest.ports import ItemIndex
-from workers.leases import Leases, lines_name
+from workers.leases import Leases, lines_name, listing_name
 from workers.publishing import Publish
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.plan import OpenBatch, Queued, is_due, lost, open_batches, slices, to_verify
 
 log = structlog.get_logger(__name__)
 _VERIFY_IDS = 256
+_LISTING = -1
+"""Stands for the reading of the source among the hints, which go by a batch's first line."""
 
 
 class Reconciler:
@@ -68,10 +71,25 @@ class Reconciler:
         if self._ledger.is_cancelled(job):
             if not any(self._leased(batches)):
                 self._close(job)
-        elif batches:
+            return
+        if not job.listed:
+            self._relist(job)
+        if batches:
             self._requeue(job, batches)
-        elif await self._verify(job):
+        elif job.listed and await self._verify(job):
             self._close(job)
+
+    def _relist(self, job: Job) -> None:
+        """Queue the reading of the source again, unless someone is at it."""
+        queued = self._hints.read(job).get(_LISTING, Queued(0, job.created_at.timestamp()))
+        now_s, empty = time.time(), self._length(job.queue) == 0
+        if any(self._leases.taken([listing_name(job.tenant, job.id)])):
+            return
+        if is_due(queued, now_s, self._requeue_after_s, empty):
+            self._hints.write(job, _LISTING, Queued(queued.times + 1, now_s))
+            self._publish([ListMessage(job.id, job.tenant, job.queue)], links=[job.traceparent])
+            metrics.REQUEUED.inc()
+            log.warning("listing_requeued", job_id=job.id, lines=job.total)
 
     def _requeue(self, job: Job, batches: Sequence[OpenBatch]) -> None:
         known, now_s, empty = self._hints.read(job), time.time(), self._length(job.queue) == 0

@@ -44,7 +44,7 @@ def add_up(jobs: Sequence[Mapping[str, Any]]) -> Totals:
         superseded=total("superseded"),
         failed=total("failed"),
         pending=total("pending"),
-        running=any(job["state"] == "running" and int(job["pending"]) > 0 for job in jobs),
+        running=any(job["state"] == "running" and (int(job["pending"]) > 0 or not job["listed"]) for job in jobs),
     )
 
 

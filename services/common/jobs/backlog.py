@@ -73,7 +73,8 @@ class BacklogCount:
 
     def _pending(self, folder: JobFolder, job: Job) -> int:
         count = self._jobs[folder]
-        for part in layout.parts(job.total):
+        count.grow(job.total)
+        for part in layout.parts(job.total, job.part_lines):
             place = folder.outcomes(part)
             for name in self._objects.list(place):
                 if count.is_new(part, name):
@@ -93,6 +94,12 @@ class JobCount:
         self._taken_back: dict[int, str] = {}
         self._read: dict[int, set[str]] = {}
         self.pending = job.total
+
+    def grow(self, total: int) -> None:
+        """Count that many lines: of a streamed job more become known."""
+        more = total - len(self._recorded)
+        self._recorded.extend([_NOTHING] * more)
+        self.pending += max(0, more)
 
     def is_new(self, part: int, name: str) -> bool:
         """Whether a file of outcomes was not added yet."""

@@ -8,12 +8,13 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from services.common.errors import InvalidRequestError
-from services.common.jobs.records import Job, JobProgress, LineOutcome, ManifestLine
+from services.common.jobs.records import Extent, Job, JobProgress, LineOutcome, ManifestLine
 
 T = TypeVar("T")
 JOB = TypeAdapter(Job)
 PROGRESS = TypeAdapter(JobProgress)
 LINE = TypeAdapter(ManifestLine)
+EXTENT = TypeAdapter(Extent)
 OUTCOME = TypeAdapter(LineOutcome)
 
 

@@ -1,7 +1,8 @@
 """Names of a ledger's objects.
 
     jobs/<tenant>/<job>/job.json                      the header, written last: with it the job is accepted
-                        manifest/<part>.jsonl         4,096 lines each
+                        listing.json                  of a job that is still being listed: how far it is known
+                        manifest/<part>.jsonl         `Job.part_lines` lines each
                         outcomes/<part>/<order>.jsonl of that part's lines
                         attempts/<start>-<stop>/<order>
                         cancelled
@@ -18,6 +19,9 @@ import re
 from dataclasses import dataclass
 
 PART_LINES = 4096
+"""Lines of a part, where all of them are known at once."""
+LISTED_PART_LINES = 512
+"""Where they become known one after the other: what is listed can be worked on once its part is full."""
 JOBS = "jobs"
 """Holds a folder a tenant, and in it one a job."""
 OPEN = "open"
@@ -32,14 +36,14 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
-def part_of(line: int) -> int:
+def part_of(line: int, part_lines: int) -> int:
     """The part that holds a line."""
-    return line // PART_LINES
+    return line // part_lines
 
 
-def parts(total: int) -> range:
+def parts(total: int, part_lines: int) -> range:
     """The parts of a job of `total` lines."""
-    return range((total + PART_LINES - 1) // PART_LINES)
+    return range((total + part_lines - 1) // part_lines)
 
 
 def order_name(revision: int, token: str) -> str:
@@ -78,6 +82,11 @@ class JobFolder:
     def header(self) -> str:
         """The header."""
         return f"{self.root}/job.json"
+
+    @property
+    def listing(self) -> str:
+        """How far the lines are known; absent if they were known from the beginning."""
+        return f"{self.root}/listing.json"
 
     @property
     def cancelled(self) -> str:

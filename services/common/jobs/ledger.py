@@ -13,6 +13,7 @@ from services.common.jobs.attempts import AttemptLog
 from services.common.jobs.cache import RecentlyUsed
 from services.common.jobs.folding import count, shadowed_by_key
 from services.common.jobs.layout import JobFolder
+from services.common.jobs.listing import MOST_PARTS, Listing, write_known_outcomes
 from services.common.jobs.outcomes import OutcomeLog
 from services.common.jobs.records import (
     Job,
@@ -41,11 +42,13 @@ class JobLedger:
 
     Attributes:
         attempts: Tries that are under way or were cut short.
+        listing: The lines of streamed jobs.
     """
 
     def __init__(self, objects: ObjectStore, clock: RevisionClock) -> None:
         self._objects, self._clock = objects, clock
         self.attempts = AttemptLog(objects, clock)
+        self.listing = Listing(objects)
         self._jobs: RecentlyUsed[JobFolder, Job] = RecentlyUsed(1024)
         self._parts: RecentlyUsed[tuple[JobFolder, int], Sequence[ManifestLine]] = RecentlyUsed(8)
         self._logs: RecentlyUsed[JobFolder, OutcomeLog] = RecentlyUsed(16)
@@ -73,17 +76,44 @@ class JobLedger:
         Raises:
             InvalidRequestError: No lines, too many, a wrong job id or tenant, or text that is not Unicode.
         """
-        folder = JobFolder(check_tenant(tenant), _checked(job_id) if job_id else uuid.uuid4().hex)
+        folder = _new_folder(tenant, job_id)
         if job_id and self._objects.exists(folder.header):
             return self.job(tenant, job_id)
         _check_size(lines)
-        revision = self._clock.next()
         now, trace = datetime.now(UTC), current_traceparent()
-        job = Job(folder.job_id, tenant, revision, len(lines), now, source, queue, trace)
-        self._write_parts(folder, lines, [*shadowed_by_key(lines), *outcomes])
-        self._objects.put(layout.recent_marker(tenant, revision, job.id), b"")
-        self._objects.put(layout.open_marker(tenant, job.id), job.created_at.isoformat().encode())
-        self._objects.put(folder.header, encoding.JOB.dump_json(job))
+        job = Job(folder.job_id, tenant, self._clock.next(), len(lines), now, source, queue, trace)
+        self._write_parts(job, lines, [*shadowed_by_key(lines), *outcomes])
+        self._write_header(job)
+        return job
+
+    def begin(
+        self,
+        tenant: str,
+        source: JobSource,
+        *,
+        job_id: str | None = None,
+        queue: Literal["interactive", "bulk"] = "bulk",
+    ) -> Job:
+        """Take on a job whose source a worker will read: a streamed one. Durability and errors as in `accept`."""
+        folder = _new_folder(tenant, job_id)
+        if job_id and self._objects.exists(folder.header):
+            return self.job(tenant, job_id)
+        job = Job(
+            folder.job_id,
+            tenant,
+            self._clock.next(MOST_PARTS),
+            total=0,
+            created_at=datetime.now(UTC),
+            source=source,
+            queue=queue,
+            traceparent=current_traceparent(),
+            part_lines=layout.LISTED_PART_LINES,
+            streamed=True,
+            listed=False,
+        )
+        # Left by an acceptance under this id that was cut short.
+        self._objects.delete(folder.listing)
+        self._write_header(job)
         return job
 
     def job(self, tenant: str, job_id: str) -> Job:
@@ -95,7 +125,7 @@ class JobLedger:
         if not layout.is_job_id(job_id):
             raise _no_such_job()
         folder = JobFolder(check_tenant(tenant), job_id)
-        return self._jobs.get(folder, lambda: self._read_job(folder))
+        return self.listing.as_known(self._jobs.get(folder, lambda: self._read_job(folder)))
 
     def jobs(self, tenant: str, limit: int) -> list[Job]:
         """The tenant's jobs, newest first."""
@@ -117,8 +147,9 @@ class JobLedger:
         """Lines `start` to `stop` (exclusive) of the manifest."""
         stop = min(stop, job.total)
         found: list[ManifestLine] = []
-        for part in range(layout.part_of(start), layout.part_of(max(start, stop - 1)) + 1):
-            offset = part * layout.PART_LINES
+        first, last = (layout.part_of(line, job.part_lines) for line in (start, max(start, stop - 1)))
+        for part in range(first, last + 1):
+            offset = part * job.part_lines
             found.extend(self._part(job, part)[max(0, start - offset) : stop - offset])
         return found
 
@@ -199,18 +230,18 @@ class JobLedger:
         if datetime.now(UTC) - began > _ABANDONED_AFTER:
             self._objects.delete(marker)
 
-    def _write_parts(
-        self, folder: JobFolder, lines: Sequence[ManifestLine], outcomes: Sequence[LineOutcome]
-    ) -> None:
-        for part in layout.parts(len(lines)):
-            held = slice(part * layout.PART_LINES, (part + 1) * layout.PART_LINES)
+    def _write_parts(self, job: Job, lines: Sequence[ManifestLine], outcomes: Sequence[LineOutcome]) -> None:
+        folder = _folder(job)
+        for part in layout.parts(job.total, job.part_lines):
+            held = slice(part * job.part_lines, (part + 1) * job.part_lines)
             self._objects.put(folder.manifest(part), encoding.encode_lines(encoding.LINE, lines[held]))
-            known = [outcome for outcome in outcomes if layout.part_of(outcome.line) == part]
-            name = f"{folder.outcomes(part)}/{layout.ACCEPTED}.jsonl"
-            if known:
-                self._objects.put(name, encoding.encode_lines(encoding.OUTCOME, known))
-            else:
-                self._objects.delete(name)  # left by an acceptance under this id that was cut short
+            known = [outcome for outcome in outcomes if layout.part_of(outcome.line, job.part_lines) == part]
+            write_known_outcomes(self._objects, folder, part, known)
+
+    def _write_header(self, job: Job) -> None:
+        self._objects.put(layout.recent_marker(job.tenant, job.revision, job.id), b"")
+        self._objects.put(layout.open_marker(job.tenant, job.id), job.created_at.isoformat().encode())
+        self._objects.put(_folder(job).header, encoding.JOB.dump_json(job))
 
     def _read_job(self, folder: JobFolder) -> Job:
         try:
@@ -227,12 +258,13 @@ class JobLedger:
 
     def _log(self, job: Job) -> OutcomeLog:
         folder = _folder(job)
-        return self._logs.get(folder, lambda: OutcomeLog(self._objects, self._clock, folder))
+        return self._logs.get(folder, lambda: OutcomeLog(self._objects, self._clock, folder, job.part_lines))
 
     def _count(self, job: Job, closed_at: datetime | None = None) -> JobProgress:
         settled = self.outcomes(job)
         numbers = count(settled)
-        state: Literal["running", "done", "cancelled"] = "done" if len(settled) == job.total else "running"
+        ended = job.listed and len(settled) == job.total
+        state: Literal["running", "done", "cancelled"] = "done" if ended else "running"
         return JobProgress(
             job=job,
             state="cancelled" if self.is_cancelled(job) else state,
@@ -244,6 +276,10 @@ class JobLedger:
             attempts=sum(outcome.attempts for outcome in settled.values()),
             closed_at=closed_at,
         )
+
+
+def _new_folder(tenant: str, job_id: str | None) -> JobFolder:
+    return JobFolder(check_tenant(tenant), _checked(job_id) if job_id else uuid.uuid4().hex)
 
 
 def _folder(job: Job) -> JobFolder:

@@ -17,10 +17,30 @@ INGEST_BATCH = "imagerag.ingest_batch"
 """Works on lines `start` to `stop` of an accepted job: (job_id, tenant, start, stop)."""
 INGEST_MANIFEST = "imagerag.ingest_manifest"
 """Public contract, version 1: (job_id, tenant, manifest_uri) to the queue `bulk`, from any Celery client."""
+LIST_SOURCE = "imagerag.list_source"
+"""Reads the source of a streamed job and queues its lines as they become known: (job_id, tenant)."""
 RECONCILE = "imagerag.reconcile"
 """Restores what the queue lost; sent by the one beat process."""
 
 REQUEST_ID_HEADER = "x-request-id"
+
+
+@dataclass(frozen=True)
+class ListMessage:
+    """One message of `LIST_SOURCE`.
+
+    Attributes:
+        queue: Where it is sent.
+    """
+
+    job_id: str
+    tenant: str
+    queue: Literal["interactive", "bulk"]
+    task = LIST_SOURCE
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the task."""
+        return {"job_id": self.job_id, "tenant": self.tenant}
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,7 @@ class BatchMessage:
     start: int
     stop: int
     queue: Literal["interactive", "bulk"]
+    task = INGEST_BATCH
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of the task."""
@@ -49,10 +70,21 @@ class BatchMessage:
             yield BatchMessage(self.job_id, self.tenant, line, line + 1, self.queue)
 
 
-def batches(job: Job) -> Iterator[BatchMessage]:
-    """The messages of a whole job, in order."""
-    for start in range(0, job.total, BATCH_ITEMS):
-        yield batch_of(job, start)
+Message = BatchMessage | ListMessage
+
+
+def first_messages(job: Job) -> Iterator[Message]:
+    """What is sent when a job is accepted: to read its source, or to work on its lines."""
+    if job.listed:
+        yield from batches(job)
+    else:
+        yield ListMessage(job.id, job.tenant, job.queue)
+
+
+def batches(job: Job, start: int = 0) -> Iterator[BatchMessage]:
+    """The messages of a job's lines from `start` on, in order."""
+    for line in range(start, job.total, BATCH_ITEMS):
+        yield batch_of(job, line)
 
 
 def batch_of(job: Job, line: int) -> BatchMessage:
@@ -71,6 +103,7 @@ def client_settings() -> dict[str, Any]:
         "task_routes": {
             INGEST_BATCH: {"queue": QUEUE_BULK},
             INGEST_MANIFEST: {"queue": QUEUE_BULK},
+            LIST_SOURCE: {"queue": QUEUE_BULK},
             RECONCILE: {"queue": QUEUE_INTERACTIVE},
         },
         "broker_connection_timeout": 3.0,

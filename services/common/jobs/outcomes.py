@@ -22,10 +22,12 @@ class OutcomeLog:
         objects: Where the ledger is kept.
         clock: Orders what is recorded.
         folder: The job's names.
+        part_lines: Of the job.
     """
 
-    def __init__(self, objects: ObjectStore, clock: RevisionClock, folder: JobFolder) -> None:
+    def __init__(self, objects: ObjectStore, clock: RevisionClock, folder: JobFolder, part_lines: int) -> None:
         self._objects, self._clock, self._folder = objects, clock, folder
+        self._part_lines = part_lines
         self._read: defaultdict[int, set[str]] = defaultdict(set)
         self._entries: defaultdict[int, list[Entry]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -34,7 +36,7 @@ class OutcomeLog:
         """Add outcomes; durable on return, one file for each part they belong to."""
         by_part: defaultdict[int, list[LineOutcome]] = defaultdict(list)
         for outcome in outcomes:
-            by_part[layout.part_of(outcome.line)].append(outcome)
+            by_part[layout.part_of(outcome.line, self._part_lines)].append(outcome)
         for part, held in by_part.items():
             name = layout.order_name(self._clock.next(), uuid.uuid4().hex)
             data = encoding.encode_lines(encoding.OUTCOME, held)
@@ -43,7 +45,8 @@ class OutcomeLog:
     def settled(self, start: int, stop: int) -> dict[int, LineOutcome]:
         """The outcomes that hold, of lines `start` to `stop`; lines still to be done are absent."""
         with self._lock:
-            for part in range(layout.part_of(start), layout.part_of(max(start, stop - 1)) + 1):
+            first, last = (layout.part_of(line, self._part_lines) for line in (start, max(start, stop - 1)))
+            for part in range(first, last + 1):
                 self._refresh(part)
             lines = range(start, stop) if stop - start < len(self._entries) else sorted(self._entries)
             found = {line: settle(self._entries[line]) for line in lines if line in self._entries}

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from services.common.domain import Position
+from services.common.jobs.layout import PART_LINES
 
 BATCH_ITEMS = 64
 """Lines that one queue message stands for."""
@@ -57,12 +58,18 @@ class JobSource:
 class Job:
     """The header of a ledger, written last: with it the job is accepted.
 
+    A *streamed* job is accepted before its source is read. Its lines become known part by part, and each part is a
+    write of its own: of two lines with the same id the later part counts.
+
     Attributes:
         revision: Every line of the job is this one write; of two lines with the same id the first is stored
             and the other reported as merged, unless they share a client's key: then the later line counts.
-        total: Number of lines.
+        total: Number of lines; of a streamed job, as far as they are known.
         queue: `interactive` (a person waits) or `bulk`.
         traceparent: The trace that it was accepted in, so that later tries link to it; empty: none.
+        part_lines: Lines of each part of the manifest but the last.
+        streamed: The lines come from a listing.
+        listed: All lines are known.
     """
 
     id: str
@@ -73,6 +80,32 @@ class Job:
     source: JobSource
     queue: Literal["interactive", "bulk"] = "bulk"
     traceparent: str = ""
+    part_lines: int = PART_LINES
+    streamed: bool = False
+    listed: bool = True
+
+    def revision_of(self, line: int) -> int:
+        """The revision that a line is written with.
+
+        The parts of a streamed job count up from the job's own. A revision's lower twelve bits count within a
+        millisecond, so that a job accepted a moment later is still newer than the whole of this one.
+        """
+        return self.revision + line // self.part_lines if self.streamed else self.revision
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far the lines of a streamed job are known.
+
+    Attributes:
+        lines: Known lines, a whole number of parts until the listing is complete.
+        complete: No more will come.
+        cursor: Where the source goes on, in its own words.
+    """
+
+    lines: int = 0
+    complete: bool = False
+    cursor: str = ""
 
 
 class Outcome(StrEnum):

@@ -6,6 +6,8 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
 
 from services.common.errors import ForbiddenError, InvalidRequestError, NotFoundError, PayloadTooLargeError
 
@@ -46,6 +48,20 @@ def allowed(path: str, roots: Sequence[Path]) -> Path:
     raise ForbiddenError(f"{path[:200]!r} is outside the folders that {SETTING} allows.")
 
 
+def source_path(uri: str) -> str:
+    """The path of a `file://` URI; anything else is taken as a path.
+
+    Raises:
+        InvalidRequestError: Another scheme, or a host.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
+        return unquote(parts.path)
+    if "://" in uri:
+        raise InvalidRequestError(f"{uri[:200]!r}: only paths and file:// URIs of the server are read.")
+    return uri
+
+
 def read_allowed(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
     """The bytes of a regular file below an allowed folder.
 
@@ -55,6 +71,12 @@ def read_allowed(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
         InvalidRequestError: It is not a regular file, or it cannot be read.
         PayloadTooLargeError: More than `max_bytes`.
     """
+    with open_allowed(path, roots, max_bytes) as file:
+        return file.read(max_bytes)
+
+
+def open_allowed(path: str, roots: Sequence[Path], max_bytes: int) -> BinaryIO:
+    """Open a regular file below an allowed folder; errors as in `read_allowed`."""
     target = allowed(path, roots)
     try:
         # A pipe would block the reader for ever; a link put there since must not be followed.
@@ -65,10 +87,10 @@ def read_allowed(path: str, roots: Sequence[Path], max_bytes: int) -> bytes:
         raise InvalidRequestError(f"The server cannot read {path[:200]!r}.") from None
     try:
         _check(handle, path, max_bytes)
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(max_bytes)
-    finally:
+        return os.fdopen(handle, "rb")
+    except BaseException:
         os.close(handle)
+        raise
 
 
 def _check(handle: int, path: str, max_bytes: int) -> None:

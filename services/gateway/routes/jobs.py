@@ -46,10 +46,8 @@ async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> Acc
     if (asked.items is None) == (asked.source is None):
         raise InvalidRequestError("Send either 'items' or 'source'.")
     if asked.source is not None:
-        source = JobSource(asked.source.type, asked.source.path)
-        found = await gateway.ingestion.read_source(source)
-        rejected = [Rejected(name=line.name, code=line.code, message=line.message) for line in found.rejected]
-        return await _accept(gateway, tenant, source, found.lines, rejected)
+        job = await gateway.ingestion.begin(tenant, JobSource(asked.source.type, asked.source.path))
+        return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=[])
     intake = await take_items(gateway.ingestion, tenant, asked.items or [])
     return await _accept(gateway, tenant, JobSource("upload"), intake.lines, rejections(intake))
 
@@ -124,4 +122,6 @@ async def _accept(
         extra = {"rejected": [entry.model_dump() for entry in rejected[:SHOWN_REJECTIONS]]}
         return Problem(422, "nothing_accepted", detail, extra=extra).response()
     job = await gateway.ingestion.accept(tenant, lines, source)
-    return AcceptedJob(job_id=job.id, total=job.total, rejected=list(rejected[:SHOWN_REJECTIONS]))
+    return AcceptedJob(
+        job_id=job.id, total=job.total, listed=job.listed, rejected=list(rejected[:SHOWN_REJECTIONS])
+    )

@@ -69,7 +69,11 @@ class AcceptedJob(ResponseModel):
 
     job_id: str
     total: int
+    """Items of the job; of a source, those that are known already."""
+    listed: bool
+    """False: a worker is still to read the source, and `total` will grow."""
     rejected: list[Rejected]
+    """What was not taken into the job; what a worker finds wrong in a source is among the failures."""
 
 
 class JobSourceModel(ResponseModel):
@@ -88,6 +92,9 @@ class JobModel(ResponseModel):
     closed_at: datetime | None
     source: JobSourceModel
     total: int
+    """Items that are known; final once `listed`."""
+    listed: bool
+    """The source was read to its end."""
     stored: int
     merged: int
     """The same item as another line of the job."""
@@ -133,6 +140,7 @@ def job_model(progress: JobProgress) -> JobModel:
         closed_at=progress.closed_at,
         source=JobSourceModel(type=job.source.type, path=job.source.path),
         total=job.total,
+        listed=job.listed,
         stored=progress.stored,
         merged=progress.merged,
         superseded=progress.superseded,

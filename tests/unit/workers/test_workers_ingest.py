@@ -46,14 +46,16 @@ def test_a_line_that_always_kills_its_process_is_worked_on_as_often_as_allowed(m
 
 
 def test_the_same_bytes_are_one_item_unless_the_key_column_tells_them_apart() -> None:
-    plain = build_item(JOB, ManifestLine("a.jpg"), MEDIA, NOW)
-    assert build_item(JOB, ManifestLine("b.jpg", title="other words"), MEDIA, NOW).id == plain.id
-    assert build_item(JOB, ManifestLine("a.jpg", key_column="red"), MEDIA, NOW).id != plain.id
-    assert build_item(JOB, ManifestLine("a.jpg", key="sku"), MEDIA, NOW).key == "sku"
+    plain = build_item(JOB, NumberedLine(0, ManifestLine("a.jpg")), MEDIA, NOW)
+    assert build_item(JOB, NumberedLine(0, ManifestLine("b.jpg", title="other words")), MEDIA, NOW).id == plain.id
+    assert build_item(JOB, NumberedLine(0, ManifestLine("a.jpg", key_column="red")), MEDIA, NOW).id != plain.id
+    assert build_item(JOB, NumberedLine(0, ManifestLine("a.jpg", key="sku")), MEDIA, NOW).key == "sku"
 
 
 def test_texts_without_a_key_are_told_apart_by_their_words() -> None:
-    first, second = (build_item(JOB, ManifestLine("x", text=text), None, NOW) for text in ("a", "b"))
+    first, second = (
+        build_item(JOB, NumberedLine(0, ManifestLine("x", text=text)), None, NOW) for text in ("a", "b")
+    )
     assert first.id != second.id
     assert first.kind is ItemKind.TEXT
 
@@ -70,7 +72,9 @@ def test_texts_without_a_key_are_told_apart_by_their_words() -> None:
 def test_the_kind_follows_from_what_a_line_has(
     position: Position | None, media: Media | None, kind: ItemKind
 ) -> None:
-    assert build_item(JOB, ManifestLine("x", text="t", position=position), media, NOW).kind is kind
+    assert (
+        build_item(JOB, NumberedLine(0, ManifestLine("x", text="t", position=position)), media, NOW).kind is kind
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_the_kind_follows_from_what_a_line_has(
 )
 def test_the_outcome_is_what_was_read_back(stored: Stored | None, outcome: Outcome | None) -> None:
     line = NumberedLine(3, ManifestLine("x", key="k"))
-    found = outcome_of(line, build_item(JOB, line.line, MEDIA, NOW), stored, JOB)
+    found = outcome_of(line, build_item(JOB, line, MEDIA, NOW), stored, JOB)
     assert (found.outcome if found else None) is outcome
 
 

@@ -1,0 +1,1 @@
+"""Listing: from a streamed job's source to its lines."""

@@ -1,0 +1,173 @@
+"""Reads the source of a streamed job, part by part, and queues each part as soon as it is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import structlog
+
+from services.common.errors import ImageragError, InternalError, InvalidRequestError
+from services.common.jobs import listing
+from services.common.jobs.ledger import JobLedger
+from services.common.jobs.messages import ListMessage, batches
+from services.common.jobs.records import Job, LineOutcome, ManifestLine, Outcome
+from workers.later import Later
+from workers.leases import Leases, listing_name
+from workers.publishing import Publish
+from workers.sources.registry import OpenSource
+from workers.sources.source import Listed
+
+log = structlog.get_logger(__name__)
+
+
+class ListingService:
+    """Carries out `LIST_SOURCE`. All calls block.
+
+    A listing may be cut short anywhere: the next one goes on behind the last part that was written. Beside a
+    part's own lines nothing is held in memory.
+
+    Args:
+        ledger: Where the lines go.
+        leases: One process lists a job at a time.
+        publish: Queues what is listed.
+        open_source: Opens what a job names.
+        max_attempts: Most tries at one part, if the process or an unforeseen error ends them.
+        slice_s: After so long the message is sent again, so that others get their turn.
+    """
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        leases: Leases,
+        publish: Publish,
+        open_source: OpenSource,
+        *,
+        max_attempts: int,
+        slice_s: float,
+    ) -> None:
+        self._ledger, self._leases, self._publish, self._open = ledger, leases, publish, open_source
+        self._max_attempts, self._slice_s = max_attempts, slice_s
+
+    def run(self, job_id: str, tenant: str) -> Later | None:
+        """List what is not listed yet; returns when to come back, if it did not get to the end."""
+        with self._leases.hold(listing_name(tenant, job_id)) as held:
+            if held:
+                return None  # whoever has it goes on; the reconciler watches over it
+            try:
+                job = self._ledger.job(tenant, job_id)
+            except ImageragError as error:
+                log.warning("message_dropped", code=error.code)
+                return None
+            return self.list(job)
+
+    def list(self, job: Job) -> Later | None:
+        """As `run`, for the holder of the lease."""
+        found: Iterator[Listed] | None = None
+        give_up_at = time.monotonic() + self._slice_s
+        while not job.listed and not self._ledger.is_cancelled(job):
+            if time.monotonic() > give_up_at:
+                self._publish([ListMessage(job.id, job.tenant, job.queue)])
+                return None
+            attempt = self._ledger.attempts.begin(job, job.total, job.total)
+            if attempt.earlier >= self._max_attempts:
+                log.error("listing_given_up", lines=job.total, attempts=attempt.earlier)
+                self._complete_with(job, (), _given_up(attempt.earlier))
+                return None
+            try:
+                found = found or self._from_where_it_stands(job)
+                job = self._next_part(job, found)
+            except ImageragError as error:
+                self._ledger.attempts.end(job, attempt)
+                log.warning("listing_interrupted", code=error.code, detail=error.message)
+                return Later(error.code, error.retry_after_s)
+            except Exception:
+                # The attempt's note stays: it counts like a lost process.
+                log.exception("listing_failed", lines=job.total)
+                return Later(InternalError.code)
+            self._ledger.attempts.end(job, attempt)
+        return None
+
+    def _from_where_it_stands(self, job: Job) -> Iterator[Listed]:
+        cursor = self._ledger.listing.extent(job).cursor
+        yield from self._open(job.source).lines(cursor)
+
+    def _next_part(self, job: Job, found: Iterator[Listed]) -> Job:
+        """Take one part from the source.
+
+        Raises:
+            ImageragError: Not now.
+        """
+        part: list[Listed] = []
+        try:
+            for listed in islice(found, job.part_lines):
+                part.append(listed)  # noqa: PERF402 - what came before an error counts
+        except ImageragError as error:
+            if error.retryable:
+                raise
+            log.info("source_unreadable", code=error.code, detail=error.message)
+            return self._complete_with(job, part, error)
+        return self._extend(job, part)
+
+    def _extend(self, job: Job, found: Sequence[Listed]) -> Job:
+        if job.total + len(found) > listing.MAX_LISTED_LINES:
+            return self._complete_with(job, (), _too_many())
+        complete = len(found) < job.part_lines
+        if complete and not job.total and not found:
+            return self._complete_with(job, (), _nothing())
+        cursor = found[-1].cursor if found else ""
+        lines, wrong = [listed.line for listed in found], list(_rejected(job, found))
+        return self._write(job, lines, wrong, cursor=cursor, complete=complete)
+
+    def _complete_with(self, job: Job, found: Sequence[Listed], error: ImageragError) -> Job:
+        """End the listing: what was found so far, and one line that says why there is no more."""
+        kept = list(found)[: job.part_lines - 1]
+        reason = Listed(ManifestLine(job.source.path or job.source.type), "", error)
+        lines = [listed.line for listed in (*kept, reason)]
+        return self._write(job, lines, list(_rejected(job, (*kept, reason))), complete=True)
+
+    def _write(
+        self,
+        job: Job,
+        lines: Sequence[ManifestLine],
+        wrong: Sequence[LineOutcome],
+        *,
+        cursor: str = "",
+        complete: bool = False,
+    ) -> Job:
+        known = self._ledger.listing.extend(job, lines, wrong, cursor=cursor, complete=complete)
+        self._publish(batches(known, job.total))
+        log.info("part_listed", lines=known.total, rejected=len(wrong), complete=complete)
+        return known
+
+
+def _rejected(job: Job, found: Sequence[Listed]) -> Iterator[LineOutcome]:
+    for number, listed in enumerate(found, start=job.total):
+        if listed.error:
+            yield LineOutcome(
+                number,
+                Outcome.FAILED,
+                listed.line.name,
+                code=listed.error.code,
+                message=listed.error.message,
+                attempts=0,
+            )
+
+
+def _given_up(attempts: int) -> ImageragError:
+    return InvalidRequestError(
+        f"Reading the source ended unexpectedly {attempts} times at the same place, so it is not read any "
+        "further. What was found before is ingested. See the workers' log."
+    )
+
+
+def _too_many() -> ImageragError:
+    return InvalidRequestError(
+        f"The source holds more than {listing.MAX_LISTED_LINES:,} items; the others are left out. Split it into "
+        "several jobs."
+    )
+
+
+def _nothing() -> ImageragError:
+    return InvalidRequestError("There is nothing to ingest in it.")
