@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 PART_LINES = 4096
 """Lines of a part, where all of them are known at once."""
-LISTED_PART_LINES = 512
+LISTED_PART_LINES = 256
 """Where they become known one after the other: what is listed can be worked on once its part is full."""
 JOBS = "jobs"
 """Holds a folder a tenant, and in it one a job."""
