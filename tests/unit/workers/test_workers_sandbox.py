@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from workers.sandbox.parts import Part, read_parts, write_part
 from workers.sandbox.runner import SandboxLimits, open_parts
 
 OPENER = "tests.fixtures.odd_openers"
-LIMITS = SandboxLimits(memory_bytes=1024**3, cpu_s=2, silence_s=3.0, part_bytes=1024**2)
+LIMITS = SandboxLimits(memory_bytes=1024**3, cpu_s=1, silence_s=30.0, part_bytes=1024**2)
 
 
 def opened(tmp_path: Path, arguments: Mapping[str, Any]) -> list[Part]:
@@ -51,7 +52,8 @@ def test_what_goes_wrong_is_a_typed_error_after_the_parts_before_it(
     path = tmp_path / "container"
     path.write_bytes(b"0123456789")
     with path.open("rb") as file:
-        found = open_parts(OPENER, file, {"parts": 2, "then": then}, LIMITS)
+        limits = replace(LIMITS, silence_s=1.0) if then == "hang" else LIMITS
+        found = open_parts(OPENER, file, {"parts": 2, "then": then}, limits)
         parts = [next(found).data, next(found).data]
         with pytest.raises(error) as raised:
             next(found)
