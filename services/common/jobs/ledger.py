@@ -17,6 +17,7 @@ from services.common.jobs.listing import MOST_PARTS, Listing, write_known_outcom
 from services.common.jobs.outcomes import OutcomeLog
 from services.common.jobs.records import (
     Job,
+    JobOptions,
     JobProgress,
     JobSource,
     LineOutcome,
@@ -62,6 +63,7 @@ class JobLedger:
         job_id: str | None = None,
         queue: Literal["interactive", "bulk"] = "bulk",
         outcomes: Sequence[LineOutcome] = (),
+        options: JobOptions = JobOptions(),
     ) -> Job:
         """Take on a job. On return it survives a crash; a crash before leaves no job.
 
@@ -72,6 +74,7 @@ class JobLedger:
             job_id: The caller's own id: accepting it again changes nothing and returns the job that is there.
             queue: Where its messages go.
             outcomes: Lines that need no work, e.g. unreadable lines of a manifest.
+            options: What else is to be done with the lines.
 
         Raises:
             InvalidRequestError: No lines, too many, a wrong job id or tenant, or text that is not Unicode.
@@ -81,7 +84,9 @@ class JobLedger:
             return self.job(tenant, job_id)
         _check_size(lines)
         now, trace = datetime.now(UTC), current_traceparent()
-        job = Job(folder.job_id, tenant, self._clock.next(), len(lines), now, source, queue, trace)
+        job = Job(
+            folder.job_id, tenant, self._clock.next(), len(lines), now, source, queue, trace, options=options
+        )
         self._write_parts(job, lines, [*shadowed_by_key(lines), *outcomes])
         self._write_header(job)
         return job
@@ -93,6 +98,7 @@ class JobLedger:
         *,
         job_id: str | None = None,
         queue: Literal["interactive", "bulk"] = "bulk",
+        options: JobOptions = JobOptions(),
     ) -> Job:
         """Take on a job whose source a worker will read: a streamed one. Durability and errors as in `accept`."""
         folder = _new_folder(tenant, job_id)
@@ -110,6 +116,7 @@ class JobLedger:
             part_lines=layout.LISTED_PART_LINES,
             streamed=True,
             listed=False,
+            options=options,
         )
         # Left by an acceptance under this id that was cut short.
         self._objects.delete(folder.listing)

@@ -41,17 +41,45 @@ class ManifestLine:
     position: Position | None = None
 
 
+SourceType = Literal["upload", "auto", "folder", "manifest", "archive", "document", "video", "prefix", "urls"]
+"""`upload` was posted to the gateway; the others are read by a worker. `auto` goes by what the path is."""
+DuplicatePolicy = Literal["keep", "link", "skip"]
+"""`keep` stores a duplicate like any item, `link` stores it with the id of the first, `skip` stores the first alone
+and reports the other."""
+
+
 @dataclass(frozen=True)
 class JobSource:
     """Where a job's lines came from.
 
     Attributes:
-        type: `upload` (posted to the gateway), `folder` or `manifest` (read on the server).
-        path: Folder or manifest file; empty for an upload.
+        type: See `SourceType`.
+        path: Path or URL on the server; empty for an upload.
     """
 
-    type: Literal["upload", "folder", "manifest"]
+    type: SourceType
     path: str = ""
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What is to be done with the lines beyond storing them.
+
+    Attributes:
+        columns: Of a table: its column by the field of a line that it fills.
+        ocr: Read the text inside pictures.
+        captions: Have a vision model describe pictures.
+        tags: Have a model name what is seen, in single words.
+        duplicates: What happens to a picture with the same bytes as another item's.
+        near_duplicates: What happens to a picture that looks like another item's.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    ocr: bool = False
+    captions: bool = False
+    tags: bool = False
+    duplicates: DuplicatePolicy = "keep"
+    near_duplicates: DuplicatePolicy = "keep"
 
 
 @dataclass(frozen=True)
@@ -70,6 +98,7 @@ class Job:
         part_lines: Lines of each part of the manifest but the last.
         streamed: The lines come from a listing.
         listed: All lines are known.
+        options: What else is to be done.
     """
 
     id: str
@@ -83,6 +112,7 @@ class Job:
     part_lines: int = PART_LINES
     streamed: bool = False
     listed: bool = True
+    options: JobOptions = field(default_factory=JobOptions)
 
     def revision_of(self, line: int) -> int:
         """The revision that a line is written with.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from services.common.jobs.records import JobProgress, LineOutcome
+from services.common.jobs.records import JobProgress, LineOutcome, SourceType
 from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemDraft
 
@@ -25,10 +25,13 @@ class JobItem(ItemDraft):
     """What you know it by; progress and failures name it."""
 
 
+ReadSourceType = Literal["folder", "manifest"]
+
+
 class SourceModel(RequestModel):
     """Files that lie on the server, under one of IMAGERAG_SOURCE_ROOTS."""
 
-    type: Literal["folder", "manifest"]
+    type: ReadSourceType
     path: str = Field(min_length=1, max_length=4096)
 
 
@@ -79,7 +82,7 @@ class AcceptedJob(ResponseModel):
 class JobSourceModel(ResponseModel):
     """Where a job's items came from."""
 
-    type: Literal["upload", "folder", "manifest"]
+    type: SourceType
     path: str
 
 
