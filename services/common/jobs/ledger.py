@@ -16,6 +16,7 @@ from services.common.jobs.layout import JobFolder
 from services.common.jobs.listing import MOST_PARTS, Listing, write_known_outcomes
 from services.common.jobs.outcomes import OutcomeLog
 from services.common.jobs.records import (
+    NO_OPTIONS,
     Job,
     JobOptions,
     JobProgress,
@@ -63,7 +64,7 @@ class JobLedger:
         job_id: str | None = None,
         queue: Literal["interactive", "bulk"] = "bulk",
         outcomes: Sequence[LineOutcome] = (),
-        options: JobOptions = JobOptions(),
+        options: JobOptions = NO_OPTIONS,
     ) -> Job:
         """Take on a job. On return it survives a crash; a crash before leaves no job.
 
@@ -98,7 +99,7 @@ class JobLedger:
         *,
         job_id: str | None = None,
         queue: Literal["interactive", "bulk"] = "bulk",
-        options: JobOptions = JobOptions(),
+        options: JobOptions = NO_OPTIONS,
     ) -> Job:
         """Take on a job whose source a worker will read: a streamed one. Durability and errors as in `accept`."""
         folder = _new_folder(tenant, job_id)

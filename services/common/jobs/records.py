@@ -44,8 +44,8 @@ class ManifestLine:
 SourceType = Literal["upload", "auto", "folder", "manifest", "archive", "document", "video", "prefix", "urls"]
 """`upload` was posted to the gateway; the others are read by a worker. `auto` goes by what the path is."""
 DuplicatePolicy = Literal["keep", "link", "skip"]
-"""`keep` stores a duplicate like any item, `link` stores it with the id of the first, `skip` stores the first alone
-and reports the other."""
+"""`keep` stores a duplicate like any item, `link` stores it with the id of the first, `skip` stores the first
+alone and reports the other."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ class JobOptions:
     tags: bool = False
     duplicates: DuplicatePolicy = "keep"
     near_duplicates: DuplicatePolicy = "keep"
+
+
+NO_OPTIONS = JobOptions()
 
 
 @dataclass(frozen=True)
