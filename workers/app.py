@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
 
 import structlog
 from celery import Celery, signals
@@ -20,6 +19,7 @@ from services.common.index.layout import Layout
 from services.common.jobs.backlog import BacklogCount
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import APP_NAME
+from services.common.jobs.records import Job
 from services.common.media.images import ImageLimits
 from services.common.media.store import MediaStore
 from services.common.objects import open_objects
@@ -43,7 +43,8 @@ from workers.queueing import celery_settings
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.reconciler import Reconciler
 from workers.settings import WorkersSettings
-from workers.sources.registry import open_source
+from workers.sources.registry import OpenJob, open_source
+from workers.sources.source import Source, SourceTools
 from workers.tasks import register
 
 log = structlog.get_logger(__name__)
@@ -108,7 +109,8 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
     objects = open_objects(settings.data_url)
     ledger = JobLedger(objects, RevisionClock())
     limits = ImageLimits(max_bytes=settings.picture_limit_bytes, max_pixels=settings.picture_limit_pixels)
-    intake = PictureIntake(MediaStore(objects), settings.source_roots, limits, settings.thumbnail_px)
+    media = MediaStore(objects)
+    intake = PictureIntake(media, settings.source_roots, limits, settings.thumbnail_px)
     async with AsyncExitStack() as stack:
         index = await stack.enter_async_context(_index(settings))
         encoder = await stack.enter_async_context(
@@ -131,12 +133,20 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 ledger,
                 leases,
                 publish,
-                partial(open_source, roots=settings.source_roots),
+                _open_job(media, limits, settings),
                 max_attempts=settings.max_attempts,
                 slice_s=settings.batch_limit_s / 2,
             ),
             Reconciler(ledger, index, leases, RequeueHints(redis), redis, publish, settings.requeue_after_s),
         )
+
+
+def _open_job(media: MediaStore, limits: ImageLimits, settings: WorkersSettings) -> OpenJob:
+    def open_job(job: Job) -> Source:
+        tools = SourceTools(media, job.tenant, settings.source_roots, limits, job.options)
+        return open_source(job.source, tools)
+
+    return open_job
 
 
 async def _cached(encoder: EncoderClient, settings: WorkersSettings, stack: AsyncExitStack) -> CachedEncoder:

@@ -16,7 +16,7 @@ from services.common.jobs.records import Job, LineOutcome, ManifestLine, Outcome
 from workers.later import Later
 from workers.leases import Leases, listing_name
 from workers.publishing import Publish
-from workers.sources.registry import OpenSource
+from workers.sources.registry import OpenJob
 from workers.sources.source import Listed
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class ListingService:
         ledger: Where the lines go.
         leases: One process lists a job at a time.
         publish: Queues what is listed.
-        open_source: Opens what a job names.
+        open_job: Opens what a job names.
         max_attempts: Most tries at one part, if the process or an unforeseen error ends them.
         slice_s: After so long the message is sent again, so that others get their turn.
     """
@@ -42,12 +42,12 @@ class ListingService:
         ledger: JobLedger,
         leases: Leases,
         publish: Publish,
-        open_source: OpenSource,
+        open_job: OpenJob,
         *,
         max_attempts: int,
         slice_s: float,
     ) -> None:
-        self._ledger, self._leases, self._publish, self._open = ledger, leases, publish, open_source
+        self._ledger, self._leases, self._publish, self._open = ledger, leases, publish, open_job
         self._max_attempts, self._slice_s = max_attempts, slice_s
 
     def run(self, job_id: str, tenant: str) -> Later | None:
@@ -91,7 +91,7 @@ class ListingService:
 
     def _from_where_it_stands(self, job: Job) -> Iterator[Listed]:
         cursor = self._ledger.listing.extent(job).cursor
-        yield from self._open(job.source).lines(cursor)
+        yield from self._open(job).lines(cursor)
 
     def _next_part(self, job: Job, found: Iterator[Listed]) -> Job:
         """Take one part from the source.

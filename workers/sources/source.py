@@ -1,13 +1,17 @@
-"""What every source offers: its lines one after the other, from any place on."""
+"""What every source offers: its lines one after the other, from any place on; and what it may use for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from services.common.errors import ImageragError
-from services.common.jobs.records import ManifestLine
+from services.common.jobs.records import NO_OPTIONS, JobOptions, ManifestLine
+from services.common.media.images import ImageLimits, read_header
+from services.common.media.store import MediaStore
+from workers.sandbox.runner import SandboxLimits
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,36 @@ class Source(Protocol):
         Raises:
             ImageragError: It cannot be read, or not any further. A retryable one: not now.
         """
+
+
+@dataclass(frozen=True)
+class SourceTools:
+    """What the sources of one job may use.
+
+    Attributes:
+        media: Keeps the pictures that are found inside of something.
+        tenant: Whose job it is.
+        roots: Folders of the server that may be read.
+        limits: What pictures are accepted.
+        options: Of the job.
+        sandbox: What opening one container may take.
+    """
+
+    media: MediaStore
+    tenant: str
+    roots: Sequence[Path]
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    options: JobOptions = NO_OPTIONS
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
+
+    def keep(self, data: bytes) -> str:
+        """Keep a picture that was found inside of something, so that its line can name it.
+
+        Returns:
+            Its SHA-256 in hex.
+
+        Raises:
+            ImageError: It is not accepted; nothing is kept.
+        """
+        read_header(data, self.limits)
+        return self.media.put(self.tenant, data)
