@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from services.common.jobs.records import LineOutcome, ManifestLine, Outcome
 
 # A line may run twice at once. What is in the store is a fact, whatever a second run reported later.
-_RANK = {Outcome.STORED: 0, Outcome.MERGED: 1, Outcome.SUPERSEDED: 2, Outcome.FAILED: 3}
+_RANK = {
+    Outcome.STORED: 0,
+    Outcome.MERGED: 1,
+    Outcome.SUPERSEDED: 2,
+    Outcome.SKIPPED: 3,
+    Outcome.FAILED: 4,
+}
 
 
 @dataclass(frozen=True)

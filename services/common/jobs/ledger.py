@@ -21,6 +21,7 @@ from services.common.jobs.records import (
     JobOptions,
     JobProgress,
     JobSource,
+    JobState,
     LineOutcome,
     ManifestLine,
     Outcome,
@@ -272,7 +273,7 @@ class JobLedger:
         settled = self.outcomes(job)
         numbers = count(settled)
         ended = job.listed and len(settled) == job.total
-        state: Literal["running", "done", "cancelled"] = "done" if ended else "running"
+        state: JobState = "done" if ended else "running"
         return JobProgress(
             job=job,
             state="cancelled" if self.is_cancelled(job) else state,
@@ -283,6 +284,7 @@ class JobLedger:
             pending=job.total - len(settled),
             attempts=sum(outcome.attempts for outcome in settled.values()),
             closed_at=closed_at,
+            skipped=numbers[Outcome.SKIPPED],
         )
 
 

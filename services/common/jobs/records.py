@@ -152,8 +152,10 @@ class Outcome(StrEnum):
     """A newer write or delete of the item came first; that one stands."""
     FAILED = "failed"
     """Given up; the reason is recorded."""
+    SKIPPED = "skipped"
+    """A duplicate of another item, left out because the job says so; `LineOutcome.item_id` is that item's."""
     PENDING = "pending"
-    """Was stored, is no longer found: to be done again."""
+    """To be done again: it was stored and is no longer found, or it failed and someone wants it tried anew."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class LineOutcome:
         item_id: Empty if the line failed before its id was known.
         code: Code of the error tree, for `FAILED`.
         message: What a person can do about it, for `FAILED`.
-        attempts: How often it was tried.
+        attempts: How often it was tried; 0: its end was known before any work.
     """
 
     line: int
@@ -196,9 +198,12 @@ class Attempt:
     earlier: int
 
 
+JobState = Literal["running", "paused", "done", "cancelled"]
+
+
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is; stored, merged, superseded, failed and pending add up to `total`.
+    """How far a job is; stored, merged, superseded, failed, skipped and pending add up to `total`.
 
     Attributes:
         state: `done` once every line has an outcome.
@@ -207,7 +212,7 @@ class JobProgress:
     """
 
     job: Job
-    state: Literal["running", "done", "cancelled"]
+    state: JobState
     stored: int
     merged: int
     superseded: int
@@ -215,3 +220,4 @@ class JobProgress:
     pending: int
     attempts: int
     closed_at: datetime | None = None
+    skipped: int = 0
