@@ -36,6 +36,13 @@ class ObjectStore(Protocol):
     def put(self, name: str, data: bytes) -> None:
         """Store `data` under `name`, replacing what was there. On return it survives a crash."""
 
+    def create(self, name: str, data: bytes) -> bool:
+        """As `put`, unless there is something under `name`; of several at once, one succeeds.
+
+        Returns:
+            False if there was something: it stays as it is.
+        """
+
     def get(self, name: str) -> bytes:
         """The bytes under `name`.
 
@@ -88,14 +95,24 @@ class LocalObjects:
     def put(self, name: str, data: bytes) -> None:
         """See `ObjectStore.put`."""
         path = self._path(name)
-        self._make_folder(path.parent)
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        temporary = self._written_beside(path, data)
         os.replace(temporary, path)
         sync_path(path.parent)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See `ObjectStore.create`."""
+        path = self._path(name)
+        temporary = self._written_beside(path, data)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            # Over NFS a link that was made may be answered with an error, sent again as it was: the count tells.
+            return temporary.stat().st_nlink > 1
+        else:
+            sync_path(path.parent)
+            return True
+        finally:
+            temporary.unlink()
 
     def get(self, name: str) -> bytes:
         """See `ObjectStore.get`."""
@@ -121,6 +138,15 @@ class LocalObjects:
 
     def _path(self, name: str) -> Path:
         return self._root.joinpath(*_parts(name))
+
+    def _written_beside(self, path: Path, data: bytes) -> Path:
+        self._make_folder(path.parent)
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return temporary
 
     def _make_folder(self, folder: Path) -> None:
         missing = []
@@ -153,6 +179,18 @@ class RemoteObjects:
             self._filesystem.pipe_file(full, data)
         except Exception as error:
             raise _unavailable(error) from None
+
+    def create(self, name: str, data: bytes) -> bool:
+        """See `ObjectStore.create`. In a bucket it is a conditional write (`If-None-Match: *`)."""
+        full = self._full(name)
+        try:
+            self._filesystem.pipe_file(full, data, mode="create")
+        except FileExistsError:
+            # The first try may have arrived although its answer did not.
+            return self.get(name) == data
+        except Exception as error:
+            raise _unavailable(error) from None
+        return True
 
     def get(self, name: str) -> bytes:
         """See `ObjectStore.get`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 
 from services.common.errors import NotFoundError
 from services.common.jobs import layout
@@ -45,6 +46,15 @@ class AttemptLog:
     def fail(self, job: Job, attempt: Attempt, code: str) -> None:
         """Keep a try that ended in an unforeseen error, with its code: it counts like a lost process."""
         self._objects.put(_name(job, attempt), json.dumps({"code": code}).encode())
+
+    def forget(self, job: Job, lines: Collection[int]) -> None:
+        """Let the tries at these lines, and at their batches, count anew."""
+        batches = {batch_of(job, line) for line in lines}
+        singles = {(line, line + 1) for line in lines}
+        for start, stop in singles | {(batch.start, batch.stop) for batch in batches}:
+            folder = _folder(job).attempts(start, stop)
+            for token in self._objects.list(folder):
+                self._objects.delete(f"{folder}/{token}")
 
     def last_failure(self, job: Job, start: int, stop: int) -> str:
         """The error code of the last such try at exactly these lines; empty if its process was lost."""

@@ -23,7 +23,7 @@ class Backlog:
     """What is still to be done.
 
     Attributes:
-        items: Lines without an outcome, by queue; cancelled jobs have none.
+        items: Lines without an outcome, by queue; cancelled and paused jobs have none.
         oldest_at: When the oldest of these lines was accepted, by queue; absent where there are none.
         open_jobs: Jobs that are not closed.
         oldest_open_at: When the oldest of these jobs was accepted.
@@ -79,8 +79,8 @@ class BacklogCount:
             for name in self._objects.list(place):
                 if count.is_new(part, name):
                     count.add(part, name, self._objects.get(f"{place}/{name}"))
-        # A cancelled job keeps its lines without outcome until it is closed: nobody will work on them.
-        return 0 if count.pending and self._ledger.is_cancelled(job) else count.pending
+        # A cancelled or paused job keeps its lines without outcome: nobody works on them.
+        return 0 if count.pending and self._ledger.control.is_halted(job) else count.pending
 
 
 class JobCount:

@@ -8,13 +8,14 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from services.common.errors import InvalidRequestError
-from services.common.jobs.records import Extent, Job, JobProgress, LineOutcome, ManifestLine
+from services.common.jobs.records import Extent, Job, JobProgress, LineOutcome, ListedPart, ManifestLine
 
 T = TypeVar("T")
 JOB = TypeAdapter(Job)
 PROGRESS = TypeAdapter(JobProgress)
 LINE = TypeAdapter(ManifestLine)
 EXTENT = TypeAdapter(Extent)
+LISTED_PART = TypeAdapter(ListedPart)
 OUTCOME = TypeAdapter(LineOutcome)
 
 

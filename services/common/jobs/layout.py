@@ -1,16 +1,19 @@
 """Names of a ledger's objects.
 
     jobs/<tenant>/<job>/job.json                      the header, written last: with it the job is accepted
-                        listing.json                  of a job that is still being listed: how far it is known
                         manifest/<part>.jsonl         `Job.part_lines` lines each
+                        listed/<part>.jsonl           the same of a streamed job; the first line says what follows
+                        listing.json                  a late copy of the newest of these first lines
                         outcomes/<part>/<order>.jsonl of that part's lines
+                        tally.json                    parts that have come to an end, counted
+                        taken_back                    changes whenever such a part is opened again
                         attempts/<start>-<stop>/<order>
-                        cancelled
+                        cancelled, paused             present or not
                         closed.json                   the final numbers
     open/<tenant>.<job>                               from before acceptance until the job is closed
     recent/<tenant>/<revision>.<job>                  for listing by age
 
-Parts keep folders small: a job of a million lines has 245 of them, with 64 outcome files each.
+Parts keep folders small: a listed job of a million lines has 3,907 of them, with some five outcome files each.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ JOBS = "jobs"
 OPEN = "open"
 ACCEPTED = "0"
 """Order of the outcomes that were known when the job was accepted: before every recorded one."""
+LISTED = "0-listed"
+"""The same of a part of a streamed job."""
 
+_ORDER_DIGITS = 16
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -46,9 +52,20 @@ def parts(total: int, part_lines: int) -> range:
     return range((total + part_lines - 1) // part_lines)
 
 
+def lines_of(part: int, total: int, part_lines: int) -> range:
+    """The lines of a part of a job of `total` lines."""
+    return range(part * part_lines, min((part + 1) * part_lines, total))
+
+
 def order_name(revision: int, token: str) -> str:
     """A name that sorts by time."""
     return f"{revision:016d}-{token}"
+
+
+def revision_in(name: str) -> int:
+    """The revision that a name of `order_name` begins with; 0 for names that come before all of these."""
+    head = name.partition("-")[0]
+    return int(head) if len(head) == _ORDER_DIGITS else 0
 
 
 def open_marker(tenant: str, job_id: str) -> str:
@@ -85,8 +102,23 @@ class JobFolder:
 
     @property
     def listing(self) -> str:
-        """How far the lines are known; absent if they were known from the beginning."""
+        """How far the lines were known a moment ago."""
         return f"{self.root}/listing.json"
+
+    @property
+    def tally(self) -> str:
+        """The numbers of parts whose lines all have an outcome."""
+        return f"{self.root}/tally.json"
+
+    @property
+    def taken_back(self) -> str:
+        """Holds another token after each time that a line with an outcome was to be done again."""
+        return f"{self.root}/taken_back"
+
+    @property
+    def paused(self) -> str:
+        """Present while the job is paused."""
+        return f"{self.root}/paused"
 
     @property
     def cancelled(self) -> str:
@@ -101,6 +133,10 @@ class JobFolder:
     def manifest(self, part: int) -> str:
         """One part of the manifest."""
         return f"{self.root}/manifest/{part:05d}.jsonl"
+
+    def listed(self, part: int) -> str:
+        """One part of a streamed job."""
+        return f"{self.root}/listed/{part:05d}.jsonl"
 
     def outcomes(self, part: int) -> str:
         """The folder of one part's outcomes."""

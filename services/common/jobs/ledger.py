@@ -10,11 +10,12 @@ from typing import Literal
 from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.jobs import encoding, layout
 from services.common.jobs.attempts import AttemptLog
+from services.common.jobs.books import Books
 from services.common.jobs.cache import RecentlyUsed
-from services.common.jobs.folding import count, shadowed_by_key
+from services.common.jobs.control import Control
+from services.common.jobs.folding import shadowed_by_key
 from services.common.jobs.layout import JobFolder
 from services.common.jobs.listing import MOST_PARTS, Listing, write_known_outcomes
-from services.common.jobs.outcomes import OutcomeLog
 from services.common.jobs.records import (
     NO_OPTIONS,
     Job,
@@ -26,6 +27,7 @@ from services.common.jobs.records import (
     ManifestLine,
     Outcome,
 )
+from services.common.jobs.replay import Replay
 from services.common.objects import ObjectStore
 from services.common.revision import RevisionClock
 from services.common.telemetry.tracing import current_traceparent
@@ -46,15 +48,20 @@ class JobLedger:
     Attributes:
         attempts: Tries that are under way or were cut short.
         listing: The lines of streamed jobs.
+        control: Jobs that rest or were cancelled.
+        books: Outcomes and numbers of long jobs, part by part.
+        replay: Failed lines that are to be done again.
     """
 
     def __init__(self, objects: ObjectStore, clock: RevisionClock) -> None:
         self._objects, self._clock = objects, clock
         self.attempts = AttemptLog(objects, clock)
         self.listing = Listing(objects)
+        self.control = Control(objects)
+        self.books = Books(objects, clock)
+        self.replay = Replay(objects, self.books, self.attempts, self.control)
         self._jobs: RecentlyUsed[JobFolder, Job] = RecentlyUsed(1024)
         self._parts: RecentlyUsed[tuple[JobFolder, int], Sequence[ManifestLine]] = RecentlyUsed(8)
-        self._logs: RecentlyUsed[JobFolder, OutcomeLog] = RecentlyUsed(16)
 
     def accept(
         self,
@@ -120,8 +127,6 @@ class JobLedger:
             listed=False,
             options=options,
         )
-        # Left by an acceptance under this id that was cut short.
-        self._objects.delete(folder.listing)
         self._write_header(job)
         return job
 
@@ -163,8 +168,8 @@ class JobLedger:
         return found
 
     def outcomes(self, job: Job, start: int = 0, stop: int | None = None) -> dict[int, LineOutcome]:
-        """What became of the lines `start` to `stop`; lines still to be done are absent."""
-        return self._log(job).settled(start, job.total if stop is None else stop)
+        """What became of the lines `start` to `stop`; lines still to be done are absent. See `books`."""
+        return self.books.log(job).settled(start, job.total if stop is None else stop)
 
     def progress(self, tenant: str, job_id: str) -> JobProgress:
         """How far a job is.
@@ -184,13 +189,16 @@ class JobLedger:
         Raises:
             NotFoundError: The tenant has no such job.
         """
-        settled = self.outcomes(self.job(tenant, job_id), after + 1)
-        failed = [found for _, found in sorted(settled.items()) if found.outcome is Outcome.FAILED]
-        return failed[:limit]
+        found: list[LineOutcome] = []
+        for failed in self.books.failed(self.job(tenant, job_id), after + 1):
+            found.extend(failed)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def record(self, job: Job, outcomes: Sequence[LineOutcome]) -> None:
         """Note what became of lines; durable on return."""
-        self._log(job).record(outcomes)
+        self.books.log(job).record(outcomes)
 
     def cancel(self, tenant: str, job_id: str) -> None:
         """Let no further line of the job begin; nothing happens to a closed one.
@@ -198,23 +206,28 @@ class JobLedger:
         Raises:
             NotFoundError: The tenant has no such job.
         """
-        folder = _folder(self.job(tenant, job_id))
-        if not self._objects.exists(folder.closed):
-            self._objects.put(folder.cancelled, datetime.now(UTC).isoformat().encode())
+        self.control.cancel(self.job(tenant, job_id))
 
     def is_cancelled(self, job: Job) -> bool:
         """Whether the job was cancelled."""
-        return self._objects.exists(_folder(job).cancelled)
+        return self.control.is_cancelled(job)
 
     def is_closed(self, job: Job) -> bool:
         """Whether the job was closed."""
         return self._objects.exists(_folder(job).closed)
 
     def close(self, job: Job) -> JobProgress:
-        """Write the final numbers and take the job from the reconciler's list."""
-        progress = self._count(job, closed_at=datetime.now(UTC))
+        """Write the final numbers and take the job from the reconciler's list.
+
+        A job in which lines were put back meanwhile stays open.
+        """
+        progress = self._count(job, closed_at=datetime.now(UTC), exact=True)
         self._objects.put(_folder(job).closed, encoding.PROGRESS.dump_json(progress))
         self._objects.delete(layout.open_marker(job.tenant, job.id))
+        now = self._count(job, exact=True)
+        if now.pending and now.state != "cancelled":
+            self.replay.open_again(job)
+            return now
         return progress
 
     def open_jobs(self) -> list[tuple[str, str]]:
@@ -259,33 +272,35 @@ class JobLedger:
             raise _no_such_job() from None
 
     def _part(self, job: Job, part: int) -> Sequence[ManifestLine]:
-        folder = _folder(job)
-        return self._parts.get(
-            (folder, part),
-            lambda: encoding.decode_lines(encoding.LINE, self._objects.get(folder.manifest(part))),
-        )
+        return self._parts.get((_folder(job), part), lambda: self._read_part(job, part))
 
-    def _log(self, job: Job) -> OutcomeLog:
-        folder = _folder(job)
-        return self._logs.get(folder, lambda: OutcomeLog(self._objects, self._clock, folder, job.part_lines))
+    def _read_part(self, job: Job, part: int) -> Sequence[ManifestLine]:
+        if job.streamed:
+            return self.listing.lines(job, part)
+        return encoding.decode_lines(encoding.LINE, self._objects.get(_folder(job).manifest(part)))
 
-    def _count(self, job: Job, closed_at: datetime | None = None) -> JobProgress:
-        settled = self.outcomes(job)
-        numbers = count(settled)
-        ended = job.listed and len(settled) == job.total
-        state: JobState = "done" if ended else "running"
+    def _count(self, job: Job, closed_at: datetime | None = None, *, exact: bool = False) -> JobProgress:
+        numbers, attempts = self.books.count(job, exact=exact)
+        pending = job.total - numbers.total()
         return JobProgress(
             job=job,
-            state="cancelled" if self.is_cancelled(job) else state,
+            state=self._state(job, ended=job.listed and not pending),
             stored=numbers[Outcome.STORED],
             merged=numbers[Outcome.MERGED],
             superseded=numbers[Outcome.SUPERSEDED],
             failed=numbers[Outcome.FAILED],
-            pending=job.total - len(settled),
-            attempts=sum(outcome.attempts for outcome in settled.values()),
+            pending=pending,
+            attempts=attempts,
             closed_at=closed_at,
             skipped=numbers[Outcome.SKIPPED],
         )
+
+    def _state(self, job: Job, *, ended: bool) -> JobState:
+        if self.control.is_cancelled(job):
+            return "cancelled"
+        if ended:
+            return "done"
+        return "paused" if self.control.is_paused(job) else "running"
 
 
 def _new_folder(tenant: str, job_id: str | None) -> JobFolder:

@@ -1,20 +1,23 @@
 """Jobs whose lines become known part by part, while a worker reads their source.
 
-The header is written first and says that the job is streamed: from then on it is accepted. Each part is written
-before the extent that counts it, so a crash in between leaves a part that no one has read; the next listing begins
-at the extent's cursor and writes that part anew.
+The header is written first and says that the job is streamed: from then on it is accepted. A part is one object
+that holds its lines, what is known of them already, and where the source goes on. It is created only if there is
+none of its number: of two listings that run at once, because one lost its lease without noticing, one writes the
+part and the other ends. Clocks and leases decide nothing.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.common.errors import NotFoundError
+from services.common.errors import ConflictError, NotFoundError
 from services.common.jobs import encoding, layout
+from services.common.jobs.cache import RecentlyUsed
 from services.common.jobs.folding import shadowed_by_key
 from services.common.jobs.layout import LISTED_PART_LINES, JobFolder
-from services.common.jobs.records import Extent, Job, LineOutcome, ManifestLine
+from services.common.jobs.records import Extent, Job, LineOutcome, ListedPart, ManifestLine
 from services.common.objects import ObjectStore
 
 MOST_PARTS = 4096
@@ -24,9 +27,7 @@ MAX_LISTED_LINES = (MOST_PARTS - 1) * LISTED_PART_LINES
 
 
 class Listing:
-    """Reads and extends what is known of streamed jobs. All calls block.
-
-    Only the holder of the job's listing lease may extend it.
+    """Reads and extends what is known of streamed jobs. All calls block; thread-safe.
 
     Args:
         objects: Where the ledger is kept.
@@ -34,13 +35,19 @@ class Listing:
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
+        self._newest: RecentlyUsed[JobFolder, Extent] = RecentlyUsed(1024)
 
     def extent(self, job: Job) -> Extent:
         """How far the lines are known."""
-        try:
-            return encoding.EXTENT.validate_json(self._objects.get(_folder(job).listing))
-        except NotFoundError:
-            return Extent()
+        folder = _folder(job)
+        seen = self._newest.find(folder) or Extent()
+        if seen.complete or not self._exists_after(job, seen):
+            return seen
+        seen = max(seen, self._noted(folder), key=_reach)
+        while not seen.complete and self._exists_after(job, seen):
+            seen = self._part(job, layout.part_of(seen.lines, job.part_lines))[0].extent
+        self._newest.put(folder, seen)
+        return seen
 
     def as_known(self, job: Job) -> Job:
         """The job with the number of lines that are known now."""
@@ -69,21 +76,51 @@ class Listing:
 
         Returns:
             The job as it is known now.
+
+        Raises:
+            ConflictError: The part is there already: another process lists this job.
         """
         if len(lines) != job.part_lines and not (complete and len(lines) < job.part_lines):
             raise ValueError("only the last part may be short")
-        if lines:
-            self._write(job, lines, outcomes)
+        shadowed = [replace(found, line=found.line + job.total) for found in shadowed_by_key(lines)]
+        known = (*shadowed, *outcomes)
         extent = Extent(job.total + len(lines), complete, cursor)
-        self._objects.put(_folder(job).listing, encoding.EXTENT.dump_json(extent))
+        self._create(job, ListedPart(extent, known, uuid.uuid4().hex), lines)
+        self._newest.put(_folder(job), extent)
         return replace(job, total=extent.lines, listed=extent.complete)
 
-    def _write(self, job: Job, lines: Sequence[ManifestLine], outcomes: Sequence[LineOutcome]) -> None:
-        part = layout.part_of(job.total, job.part_lines)
-        shadowed = [replace(found, line=found.line + job.total) for found in shadowed_by_key(lines)]
-        folder = _folder(job)
-        write_known_outcomes(self._objects, folder, part, [*shadowed, *outcomes])
-        self._objects.put(folder.manifest(part), encoding.encode_lines(encoding.LINE, lines))
+    def lines(self, job: Job, part: int) -> Sequence[ManifestLine]:
+        """The lines of one part."""
+        return encoding.decode_lines(encoding.LINE, self._part(job, part)[1])
+
+    def known_outcomes(self, job: Job, part: int) -> Sequence[LineOutcome]:
+        """What was known of a part's lines when it was listed."""
+        return self._part(job, part)[0].known
+
+    def _create(self, job: Job, part: ListedPart, lines: Sequence[ManifestLine]) -> None:
+        folder, number = _folder(job), layout.part_of(job.total, job.part_lines)
+        data = encoding.encode_lines(encoding.LISTED_PART, [part]) + encoding.encode_lines(encoding.LINE, lines)
+        if not self._objects.create(folder.listed(number), data):
+            raise ConflictError("Another process lists this job.")
+        # What is lost here by a crash can be read from the part itself; see `known_outcomes`.
+        if part.known:
+            name = f"{folder.outcomes(number)}/{layout.LISTED}.jsonl"
+            self._objects.put(name, encoding.encode_lines(encoding.OUTCOME, part.known))
+        self._objects.put(folder.listing, encoding.EXTENT.dump_json(part.extent))
+
+    def _exists_after(self, job: Job, extent: Extent) -> bool:
+        return self._objects.exists(_folder(job).listed(layout.part_of(extent.lines, job.part_lines)))
+
+    def _noted(self, folder: JobFolder) -> Extent:
+        """A late copy, to begin with: the parts themselves decide."""
+        try:
+            return encoding.EXTENT.validate_json(self._objects.get(folder.listing))
+        except NotFoundError:
+            return Extent()
+
+    def _part(self, job: Job, part: int) -> tuple[ListedPart, bytes]:
+        head, _, lines = self._objects.get(_folder(job).listed(part)).partition(b"\n")
+        return encoding.LISTED_PART.validate_json(head), lines
 
 
 def write_known_outcomes(
@@ -95,6 +132,10 @@ def write_known_outcomes(
         objects.put(name, encoding.encode_lines(encoding.OUTCOME, outcomes))
     else:
         objects.delete(name)
+
+
+def _reach(extent: Extent) -> tuple[int, bool]:
+    return extent.lines, extent.complete
 
 
 def _folder(job: Job) -> JobFolder:

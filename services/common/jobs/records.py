@@ -180,6 +180,21 @@ class LineOutcome:
 
 
 @dataclass(frozen=True)
+class ListedPart:
+    """The first line of a part of a streamed job; the part's lines follow.
+
+    Attributes:
+        extent: How far the lines are known with this part.
+        known: Outcomes of lines that need no work.
+        token: Tells the part from one that another listing would have written in its place.
+    """
+
+    extent: Extent
+    known: tuple[LineOutcome, ...] = ()
+    token: str = ""
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One try at a range of lines, noted before the work begins and removed when it ends in any orderly way.
 
@@ -196,6 +211,19 @@ class Attempt:
     stop: int
     token: str
     earlier: int
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What became of the wish to do failed lines again.
+
+    Attributes:
+        lines: Failed lines that are to be done again.
+        left: Failed lines of which nothing was kept that could be: they failed when the source was read.
+    """
+
+    lines: int
+    left: int
 
 
 JobState = Literal["running", "paused", "done", "cancelled"]
