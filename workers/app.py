@@ -42,6 +42,7 @@ from workers.publishing import Publish, celery_publisher
 from workers.queueing import celery_settings
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.reconciler import Reconciler
+from workers.reconcile.requeueing import Requeueing
 from workers.settings import WorkersSettings
 from workers.sources.registry import OpenJob, open_source
 from workers.sources.source import Source, SourceTools
@@ -137,7 +138,17 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 max_attempts=settings.max_attempts,
                 slice_s=settings.batch_limit_s / 2,
             ),
-            Reconciler(ledger, index, leases, RequeueHints(redis), redis, publish, settings.requeue_after_s),
+            Reconciler(
+                ledger,
+                index,
+                leases,
+                RequeueHints(redis),
+                redis,
+                publish,
+                requeue_after_s=settings.requeue_after_s,
+                slice_s=settings.batch_limit_s / 2,
+            ),
+            Requeueing(ledger, publish),
         )
 
 

@@ -13,6 +13,7 @@ from workers.ingest.batch import BatchService
 from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
 from workers.reconcile.reconciler import Reconciler
+from workers.reconcile.requeueing import Requeueing
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ class Services:
     manifests: ManifestIntake
     listing: ListingService
     reconciler: Reconciler
+    requeueing: Requeueing
 
 
 class Process:

@@ -15,6 +15,7 @@ from services.common.jobs.messages import (
     LIST_SOURCE,
     RECONCILE,
     REQUEST_ID_HEADER,
+    REQUEUE_JOB,
 )
 from services.common.telemetry.queue_spans import processing
 from services.common.telemetry.request_id import bind_request_id
@@ -77,6 +78,10 @@ def register(app: Celery, process: Process, settings: WorkersSettings) -> None:
         later = process.services.listing.run(job_id, tenant)
         if later is not None:
             _come_back(task, later, settings)
+
+    @app.task(name=REQUEUE_JOB, base=EdgeTask)  # type: ignore[untyped-decorator]
+    def requeue_job(job_id: str, tenant: str) -> None:
+        process.services.requeueing.run(job_id, tenant)
 
     @app.task(name=RECONCILE, base=EdgeTask)  # type: ignore[untyped-decorator]
     def reconcile() -> None:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import Redis
 
-from services.common.errors import InvalidRequestError, UnavailableError
+from services.common.errors import ConflictError, InvalidRequestError, UnavailableError
 from services.common.jobs.layout import LISTED_PART_LINES
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import BatchMessage, ListMessage, Message
 from services.common.jobs.records import Job, JobSource, ManifestLine
-from services.common.objects import open_objects
+from services.common.objects import ObjectStore, open_objects
 from services.common.revision import RevisionClock
 from tests.fixtures.brokers import ValkeyProcess
 from workers.later import Later
@@ -43,6 +45,7 @@ class Numbers:
 class Site:
     ledger: JobLedger
     leases: Leases
+    ledger_objects: ObjectStore
     sent: list[Message] = field(default_factory=list)
 
     def publish(self, messages: Iterable[Message], *, links: Sequence[str] = ()) -> None:
@@ -75,7 +78,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 @pytest.fixture
 def site(redis: Redis, tmp_path: Path) -> Site:
-    return Site(JobLedger(open_objects(str(tmp_path)), RevisionClock()), Leases(redis, 5))
+    objects = open_objects(str(tmp_path))
+    return Site(JobLedger(objects, RevisionClock()), Leases(redis, 5), objects)
 
 
 def check(site: Site, job: Job, total: int) -> Job:
@@ -184,11 +188,71 @@ def test_a_long_listing_lets_others_have_their_turn(site: Site) -> None:
 def test_a_cancelled_job_is_not_listed_and_a_leased_one_is_left_alone(site: Site) -> None:
     job = site.begin()
     with site.leases.hold(listing_name(TENANT, job.id)):
-        assert site.service(10).run(job.id, TENANT) is None
+        later = site.service(10).run(job.id, TENANT)
+        assert later is not None, "its holder may have died a moment ago"
+        assert later.code == "leased"
     assert site.ledger.job(TENANT, job.id).total == 0
     site.ledger.cancel(TENANT, job.id)
     assert site.service(10).run(job.id, TENANT) is None
     assert site.ledger.job(TENANT, job.id).total == 0
+
+
+def test_a_paused_job_is_listed_no_further_until_it_is_resumed(site: Site) -> None:
+    job = site.begin()
+
+    def pause(number: int) -> None:
+        if number == PART + 3:
+            site.ledger.control.pause(job)
+
+    assert site.service(3 * PART, pause).run(job.id, TENANT) is None
+    assert (site.ledger.job(TENANT, job.id).total, site.ledger.job(TENANT, job.id).listed) == (2 * PART, False)
+    assert site.service(3 * PART).run(job.id, TENANT) is None
+    assert site.ledger.job(TENANT, job.id).total == 2 * PART
+    assert site.ledger.progress(TENANT, job.id).state == "paused"
+    assert site.ledger.control.resume(job)
+    assert site.service(3 * PART).run(job.id, TENANT) is None
+    check(site, job, 3 * PART)
+
+
+def test_a_listing_that_lost_its_lease_neither_loses_nor_doubles_nor_changes_a_line(site: Site) -> None:
+    """The second one reads a source that has changed meanwhile, and has gone on when the first one wakes."""
+    job, other = (
+        site.begin(),
+        Site(JobLedger(site.ledger_objects, RevisionClock()), site.leases, site.ledger_objects),
+    )
+
+    def sleep(number: int) -> None:
+        if number == PART + 3:
+            # No lease is taken here: this is a listing that believes the other one dead.
+            assert other.service(3 * PART + 70).list(other.ledger.job(TENANT, job.id)) is None
+
+    assert site.service(5 * PART, sleep).run(job.id, TENANT) == Later("conflict")
+    site.sent.extend(other.sent)
+    check(site, job, 3 * PART + 70)
+    assert site.service(5 * PART).run(job.id, TENANT) is None, "there is nothing left to do for the first one"
+    check(site, job, 3 * PART + 70)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_however_many_listings_run_at_once_every_line_is_known_once(site: Site, data: st.DataObject) -> None:
+    """Each turn another one of four takes its next part; each has its own idea of how far the job is."""
+    job, total = site.begin(), 4 * PART + 9
+    ledgers = [JobLedger(site.ledger_objects, RevisionClock()) for _ in range(4)]
+    believed = {number: ledger.job(TENANT, job.id) for number, ledger in enumerate(ledgers)}
+    for turn in range(100):
+        number = data.draw(st.integers(0, 3)) if turn < 20 else 0
+        seen = believed[number]
+        if seen.listed:
+            break
+        names = [ManifestLine(f"{line}") for line in range(seen.total, min(seen.total + PART, total))]
+        try:
+            believed[number] = ledgers[number].listing.extend(seen, names, [], complete=len(names) < PART)
+        except ConflictError:
+            believed[number] = ledgers[number].job(TENANT, job.id)
+    known = JobLedger(site.ledger_objects, RevisionClock()).job(TENANT, job.id)
+    assert (known.total, known.listed) == (total, True)
+    assert [line.name for line in ledgers[1].lines(known, 0, total)] == [f"{line}" for line in range(total)]
 
 
 def test_a_source_without_end_is_stopped_at_the_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from services.common.errors import (
     InternalError,
     NotFoundError,
 )
+from services.common.jobs.layout import part_of
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import BatchMessage
 from services.common.jobs.records import BATCH_ITEMS, Attempt, Job, LineOutcome, Outcome
@@ -79,10 +80,11 @@ class BatchService:
         return Later("leased", held.for_s)
 
     async def _carry_out(self, job: Job, message: BatchMessage) -> Later | None:
-        if self._ledger.is_cancelled(job):
+        if self._ledger.control.is_halted(job):
             return None
         done = self._ledger.outcomes(job, message.start, message.stop)
-        lines = [number for number in range(message.start, message.stop) if number not in done]
+        open_lines = [number for number in range(message.start, message.stop) if number not in done]
+        lines = self._without_known(job, open_lines)
         earlier = self._ledger.attempts.earlier(job, message.start, message.stop)
         match decide(lines, message.stop - message.start, earlier, self._max_attempts):
             case Action.SKIP:
@@ -94,6 +96,17 @@ class BatchService:
                 self._give_up(job, message, earlier)
                 return None
         return await self._work(job, message, lines)
+
+    def _without_known(self, job: Job, lines: Sequence[int]) -> Sequence[int]:
+        """Leave out what needed no work when it was listed, although a crash kept it from the outcomes."""
+        if not (job.streamed and lines):
+            return lines
+        part = self._ledger.listing.known_outcomes(job, part_of(lines[0], job.part_lines))
+        known = [found for found in part if found.line in lines]
+        if known:
+            self._ledger.record(job, known)
+        ended = {found.line for found in known}
+        return [line for line in lines if line not in ended]
 
     def _split(self, message: BatchMessage, lines: Sequence[int]) -> None:
         wanted = set(lines)

@@ -20,6 +20,8 @@ from workers.sources.registry import OpenJob
 from workers.sources.source import Listed
 
 log = structlog.get_logger(__name__)
+NEXT_SLICE = Later("next_slice")
+"""There is more; it is for the next message."""
 
 
 class ListingService:
@@ -54,22 +56,30 @@ class ListingService:
         """List what is not listed yet; returns when to come back, if it did not get to the end."""
         with self._leases.hold(listing_name(tenant, job_id)) as held:
             if held:
-                return None  # whoever has it goes on; the reconciler watches over it
+                # Someone is at it, or died at it a moment ago: the lease decides.
+                return Later("leased", held.for_s)
             try:
                 job = self._ledger.job(tenant, job_id)
             except ImageragError as error:
                 log.warning("message_dropped", code=error.code)
                 return None
-            return self.list(job)
+            later = self.list(job)
+        if later is NEXT_SLICE:
+            # After the lease is free: a worker that is quick would find it taken.
+            self._publish([ListMessage(job.id, job.tenant, job.queue)])
+            return None
+        return later
 
     def list(self, job: Job) -> Later | None:
-        """As `run`, for the holder of the lease."""
+        """As `run`, for the holder of the lease; `NEXT_SLICE` if its time is over.
+
+        Whoever lost the lease without noticing finds the next part written by someone else, and leaves it at that.
+        """
         found: Iterator[Listed] | None = None
         give_up_at = time.monotonic() + self._slice_s
-        while not job.listed and not self._ledger.is_cancelled(job):
+        while not job.listed and not self._ledger.control.is_halted(job):
             if time.monotonic() > give_up_at:
-                self._publish([ListMessage(job.id, job.tenant, job.queue)])
-                return None
+                return NEXT_SLICE
             attempt = self._ledger.attempts.begin(job, job.total, job.total)
             if attempt.earlier >= self._max_attempts:
                 log.error("listing_given_up", lines=job.total, attempts=attempt.earlier)

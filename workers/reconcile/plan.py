@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 
 from services.common.index.index import Stored
 from services.common.jobs.messages import BatchMessage, batch_of
@@ -40,13 +42,10 @@ class OpenBatch:
     lines: tuple[int, ...]
 
 
-def open_batches(job: Job, outcomes: Mapping[int, LineOutcome]) -> list[OpenBatch]:
-    """The batches of a job that have lines without an outcome."""
-    found: dict[BatchMessage, list[int]] = {}
-    for line in range(job.total):
-        if line not in outcomes:
-            found.setdefault(batch_of(job, line), []).append(line)
-    return [OpenBatch(message, tuple(lines)) for message, lines in found.items()]
+def open_batches(job: Job, open_lines: Iterable[int]) -> Iterator[OpenBatch]:
+    """The batches that hold these lines of a job; the lines in order."""
+    for message, lines in groupby(open_lines, key=partial(batch_of, job)):
+        yield OpenBatch(message, tuple(lines))
 
 
 def is_due(queued: Queued, now_s: float, requeue_after_s: float, queue_is_empty: bool) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import chain
 
 import structlog
 from redis import Redis
 
 from services.common.errors import ImageragError
+from services.common.index.catalogue import Collection
+from services.common.jobs import layout
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import ListMessage
 from services.common.jobs.records import Job, LineOutcome
@@ -36,6 +39,7 @@ class Reconciler:
         redis: The broker's, for the length of its queues.
         publish: Queues again.
         requeue_after_s: See `workers.reconcile.plan.is_due`.
+        slice_s: After so long the finished jobs that are not compared with the store yet wait for the next look.
     """
 
     def __init__(
@@ -46,10 +50,13 @@ class Reconciler:
         hints: RequeueHints,
         redis: Redis,
         publish: Publish,
+        *,
         requeue_after_s: float,
+        slice_s: float,
     ) -> None:
         self._ledger, self._index, self._leases, self._hints = ledger, index, leases, hints
         self._redis, self._publish, self._requeue_after_s = redis, publish, requeue_after_s
+        self._slice_s, self._give_up_at = slice_s, 0.0
 
     async def run(self) -> None:
         """Look at every open job; nothing happens while another process does.
@@ -59,6 +66,7 @@ class Reconciler:
         with self._leases.hold("reconcile") as held:
             if held:
                 return
+            self._give_up_at = time.monotonic() + self._slice_s
             jobs = [self._ledger.job(tenant, job_id) for tenant, job_id in self._ledger.open_jobs()]
             for job in jobs:
                 try:
@@ -67,65 +75,86 @@ class Reconciler:
                     log.warning("reconcile_postponed", job_id=job.id, code=error.code, detail=error.message)
 
     async def _look_at(self, job: Job) -> None:
-        batches = open_batches(job, self._ledger.outcomes(job))
         if self._ledger.is_cancelled(job):
-            if not any(self._leased(batches)):
+            if not any(map(self._is_leased, self._open_batches(job))):
                 self._close(job)
             return
-        if not job.listed:
+        resting = self._ledger.control.is_paused(job)
+        if not job.listed and not resting:
             self._relist(job)
-        if batches:
-            self._requeue(job, batches)
-        elif job.listed and await self._verify(job):
+        any_open = self._requeue(job, resting=resting)
+        self._ledger.books.save_tally(job)
+        if job.listed and not any_open and await self._verify(job):
             self._close(job)
+
+    def _open_batches(self, job: Job) -> Iterator[OpenBatch]:
+        return open_batches(job, chain.from_iterable(self._ledger.books.open_lines(job)))
 
     def _relist(self, job: Job) -> None:
         """Queue the reading of the source again, unless someone is at it."""
         queued = self._hints.read(job).get(_LISTING, Queued(0, job.created_at.timestamp()))
-        now_s, empty = time.time(), self._length(job.queue) == 0
+        now_s = time.time()
         if any(self._leases.taken([listing_name(job.tenant, job.id)])):
             return
-        if is_due(queued, now_s, self._requeue_after_s, empty):
+        # However long the queue is: this is one message, and without it a job stands still.
+        if is_due(queued, now_s, self._requeue_after_s, queue_is_empty=True):
             self._hints.write(job, _LISTING, Queued(queued.times + 1, now_s))
             self._publish([ListMessage(job.id, job.tenant, job.queue)], links=[job.traceparent])
             metrics.REQUEUED.inc()
             log.warning("listing_requeued", job_id=job.id, lines=job.total)
 
-    def _requeue(self, job: Job, batches: Sequence[OpenBatch]) -> None:
+    def _requeue(self, job: Job, *, resting: bool) -> bool:
+        """Queue lost batches again, unless the job rests; whether any line is still to be done."""
         known, now_s, empty = self._hints.read(job), time.time(), self._length(job.queue) == 0
         accepted = Queued(0, job.created_at.timestamp())
-        for batch, leased in zip(batches, self._leased(batches), strict=True):
+        any_open = False
+        for batch in self._open_batches(job):
+            any_open = True
+            if resting:
+                break
             queued = known.get(batch.message.start, accepted)
-            if leased or not is_due(queued, now_s, self._requeue_after_s, empty):
+            if not is_due(queued, now_s, self._requeue_after_s, empty) or self._is_leased(batch):
                 continue
             # Noted first: if the message cannot be sent, the next look comes later, not never.
             self._hints.write(job, batch.message.start, Queued(queued.times + 1, now_s))
             self._publish([batch.message], links=[job.traceparent])
             metrics.REQUEUED.inc()
             log.warning("requeued", job_id=job.id, start=batch.message.start, lines=len(batch.lines))
+        return any_open
 
-    def _leased(self, batches: Sequence[OpenBatch]) -> list[bool]:
+    def _is_leased(self, batch: OpenBatch) -> bool:
         """Whether someone works on a batch or on one of its open lines."""
-        found = []
-        for batch in batches:
-            tenant, job_id = batch.message.tenant, batch.message.job_id
-            ranges = [(batch.message.start, batch.message.stop), *((n, n + 1) for n in batch.lines)]
-            found.append(any(self._leases.taken([lines_name(tenant, job_id, *lines) for lines in ranges])))
-        return found
+        tenant, job_id = batch.message.tenant, batch.message.job_id
+        ranges = [(batch.message.start, batch.message.stop), *((n, n + 1) for n in batch.lines)]
+        return any(self._leases.taken([lines_name(tenant, job_id, *lines) for lines in ranges]))
 
     async def _verify(self, job: Job) -> bool:
-        """Whether everything recorded as stored still stands in the store; what does not is to be done again."""
-        claimed = to_verify(self._ledger.outcomes(job).values())
+        """Whether everything recorded as stored still stands in the store; what does not is to be done again.
+
+        A long job takes several looks: each goes on behind the parts that were found in order.
+        """
         collection = await self._index.resolve()
-        missing: list[LineOutcome] = []
+        first, missing = self._hints.verified_parts(job), 0
+        for part in layout.parts(job.total, job.part_lines)[first:]:
+            if time.monotonic() > self._give_up_at:
+                return False
+            gone = await self._lost(job, part, collection)
+            missing += len(gone)
+            if gone:
+                self._ledger.record(job, gone)
+            elif not missing:
+                self._hints.note_verified(job, part + 1)
+        if missing:
+            log.error("stored_lines_lost", job_id=job.id, lines=missing)
+            metrics.TAKEN_BACK.inc(missing)
+        return not missing
+
+    async def _lost(self, job: Job, part: int, collection: Collection | None) -> list[LineOutcome]:
+        claimed, gone = to_verify(self._ledger.books.log(job).settled_part(part).values()), list[LineOutcome]()
         for ids in slices(list(claimed), _VERIFY_IDS):
             stored = await self._index.stored(collection, job.tenant, ids) if collection else {}
-            missing.extend(lost(job, {item_id: claimed[item_id] for item_id in ids}, stored))
-        if missing:
-            log.error("stored_lines_lost", job_id=job.id, lines=len(missing))
-            metrics.TAKEN_BACK.inc(len(missing))
-            self._ledger.record(job, missing)
-        return not missing
+            gone.extend(lost(job, {item_id: claimed[item_id] for item_id in ids}, stored))
+        return gone
 
     def _close(self, job: Job) -> None:
         progress = self._ledger.close(job)

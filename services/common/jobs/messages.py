@@ -19,6 +19,8 @@ INGEST_MANIFEST = "imagerag.ingest_manifest"
 """Public contract, version 1: (job_id, tenant, manifest_uri) to the queue `bulk`, from any Celery client."""
 LIST_SOURCE = "imagerag.list_source"
 """Reads the source of a streamed job and queues its lines as they become known: (job_id, tenant)."""
+REQUEUE_JOB = "imagerag.requeue_job"
+"""Queues at once whatever of a job is still to be done, e.g. after a pause: (job_id, tenant)."""
 RECONCILE = "imagerag.reconcile"
 """Restores what the queue lost; sent by the one beat process."""
 
@@ -37,6 +39,20 @@ class ListMessage:
     tenant: str
     queue: Literal["interactive", "bulk"]
     task = LIST_SOURCE
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the task."""
+        return {"job_id": self.job_id, "tenant": self.tenant}
+
+
+@dataclass(frozen=True)
+class RequeueMessage:
+    """One message of `REQUEUE_JOB`. A person waits for its effect."""
+
+    job_id: str
+    tenant: str
+    queue: Literal["interactive", "bulk"] = QUEUE_INTERACTIVE
+    task = REQUEUE_JOB
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of the task."""
@@ -70,7 +86,7 @@ class BatchMessage:
             yield BatchMessage(self.job_id, self.tenant, line, line + 1, self.queue)
 
 
-Message = BatchMessage | ListMessage
+Message = BatchMessage | ListMessage | RequeueMessage
 
 
 def first_messages(job: Job) -> Iterator[Message]:
@@ -104,6 +120,7 @@ def client_settings() -> dict[str, Any]:
             INGEST_BATCH: {"queue": QUEUE_BULK},
             INGEST_MANIFEST: {"queue": QUEUE_BULK},
             LIST_SOURCE: {"queue": QUEUE_BULK},
+            REQUEUE_JOB: {"queue": QUEUE_INTERACTIVE},
             RECONCILE: {"queue": QUEUE_INTERACTIVE},
         },
         "broker_connection_timeout": 3.0,

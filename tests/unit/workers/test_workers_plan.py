@@ -10,8 +10,6 @@ from services.common.jobs.messages import BatchMessage
 from services.common.jobs.records import Job, JobSource, LineOutcome, Outcome
 from workers.reconcile.plan import Queued, is_due, lost, open_batches, to_verify
 
-OUTCOME = LineOutcome(0, Outcome.STORED)
-
 
 def job_of(total: int, revision: int = 100) -> Job:
     return Job("j", "default", revision, total, datetime(2026, 1, 1, tzinfo=UTC), JobSource("upload"))
@@ -19,7 +17,7 @@ def job_of(total: int, revision: int = 100) -> Job:
 
 @given(total=st.integers(1, 400), done=st.sets(st.integers(0, 399)))
 def test_open_batches_hold_exactly_the_open_lines(total: int, done: set[int]) -> None:
-    found = open_batches(job_of(total), {line: OUTCOME for line in done if line < total})
+    found = list(open_batches(job_of(total), (line for line in range(total) if line not in done)))
     held = [line for batch in found for line in batch.lines]
     assert held == [line for line in range(total) if line not in done]
     for batch in found:
