@@ -97,6 +97,24 @@ class ImageWorkerLostError(ImageError):
     code = "image_worker_lost"
 
 
+class ArchiveError(InvalidRequestError):
+    """An archive, or something in it, that cannot be read."""
+
+    code = "archive_unreadable"
+
+
+class ArchiveUnsafeError(ArchiveError):
+    """An archive, or something in it, that is built to do harm, or could not be told from one that is."""
+
+    code = "archive_unsafe"
+
+
+class ArchiveTooLargeError(ArchiveError):
+    """More members or bytes than allowed."""
+
+    code, kind = "archive_too_large", Kind.TOO_LARGE
+
+
 class UnauthenticatedError(ImageragError):
     """No key, or an unknown one."""
 

@@ -1,0 +1,1 @@
+"""Openers: each reads one kind of strangers' files, inside the sandbox."""
