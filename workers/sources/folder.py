@@ -14,10 +14,10 @@ from workers.sources.source import Listed
 
 _SNIFF_BYTES = 16
 # Refused ones too: a HEIC photo is reported with the reason, a text file beside the photos is not.
-_PICTURE_SUFFIXES = frozenset(
+PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".svg"}
 )
-_RENAME = "The file's name is not valid Unicode. Rename it."
+RENAME = "The file's name is not valid Unicode. Rename it."
 
 
 class FolderSource:
@@ -39,19 +39,19 @@ class FolderSource:
         folder = allowed(self._path, self._roots)
         if not folder.is_dir():
             raise InvalidRequestError(f"{self._path!r} is not a folder on the server.")
-        for file in _files(folder, PurePosixPath(after).parts if after else ()):
+        for file in files_below(folder, PurePosixPath(after).parts if after else ()):
             listed = self._listed(folder, file)
             if listed:
                 yield listed
 
     def _listed(self, folder: Path, file: Path) -> Listed | None:
         name = file.relative_to(folder).as_posix()
-        cursor = _text(name)
+        cursor = plain_name(name)
         try:
             name.encode()
             target = allowed(str(file), self._roots)
         except UnicodeEncodeError:
-            return Listed(ManifestLine(cursor), cursor, InvalidRequestError(_RENAME))
+            return Listed(ManifestLine(cursor), cursor, InvalidRequestError(RENAME))
         except ImageragError as error:
             return Listed(ManifestLine(name), cursor, error)
         if not (target.is_file() and _is_picture(file)):
@@ -59,12 +59,12 @@ class FolderSource:
         return Listed(ManifestLine(name, path=str(file), source_uri=file.as_uri()), cursor)
 
 
-def _files(folder: Path, after: tuple[str, ...]) -> Iterator[Path]:
+def files_below(folder: Path, after: tuple[str, ...]) -> Iterator[Path]:
     """Files in the order of their path's parts, behind `after`."""
     try:
         with os.scandir(folder) as found:
             entries = sorted(
-                (_text(entry.name), entry.name, entry.is_dir(follow_symlinks=False)) for entry in found
+                (plain_name(entry.name), entry.name, entry.is_dir(follow_symlinks=False)) for entry in found
             )
     except OSError:
         return  # unreadable or gone
@@ -73,18 +73,18 @@ def _files(folder: Path, after: tuple[str, ...]) -> Iterator[Path]:
             continue
         reached = bool(after) and text == after[0]
         if is_folder:
-            yield from _files(folder / name, after[1:] if reached else ())
+            yield from files_below(folder / name, after[1:] if reached else ())
         elif not reached:
             yield folder / name
 
 
-def _text(name: str) -> str:
+def plain_name(name: str) -> str:
     """A file's name as text that can be written down and compared; bytes that are not UTF-8 are spelled out."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_picture(file: Path) -> bool:
-    if file.suffix.lower() in _PICTURE_SUFFIXES:
+    if file.suffix.lower() in PICTURE_SUFFIXES:
         return True
     try:
         with file.open("rb") as opened:

@@ -1,0 +1,53 @@
+"""By what a file is read: its first bytes say so, and its name where they say nothing. Pure."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Literal
+
+from services.common.media.signatures import HEAD_BYTES, ContainerType, container_type, sniff
+from workers.sources.folder import PICTURE_SUFFIXES
+
+Kind = ContainerType | Literal["picture", "office", "text", "unknown"]
+"""`text` is plain text under a name that does not say what it is for; `office` a ZIP of an office program."""
+
+_SUFFIXES: dict[str, Kind] = {
+    **dict.fromkeys(PICTURE_SUFFIXES, "picture"),
+    **dict.fromkeys((".pdf", ".txt", ".text", ".md", ".markdown"), "document"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "archive"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"), "manifest"),
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts"), "video"),
+    **dict.fromkeys((".m2ts", ".flv", ".wmv", ".asf", ".ogv", ".3gp", ".3g2"), "video"),
+}
+_OF_LETTERS = ("document", "manifest", "picture")
+"""Kinds of file that may be text: an SVG drawing is one."""
+_OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".epub", ".doc", ".xls", ".ppt", ".rtf"})
+
+
+def kind_of(name: str, head: bytes) -> Kind:
+    """What a file is.
+
+    Args:
+        name: Its file name.
+        head: Its first `HEAD_BYTES`.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _OFFICE:
+        return "office"
+    named = _SUFFIXES.get(suffix)
+    if is_text(head) and not head.startswith(b"%PDF-"):
+        # A text may begin with "BM" as a bitmap does, and ".ts" is a program as often as a video.
+        return (named if named in _OF_LETTERS else "unknown") if named else "text"
+    content: Kind | None = "picture" if sniff(head) else container_type(head)
+    return content or named or "unknown"
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the beginning of a file can be read as UTF-8; its last letter may be cut."""
+    if not head or b"\0" in head:
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return len(head) >= HEAD_BYTES and error.start > len(head) - 4
+    return True
