@@ -13,6 +13,7 @@ from workers.settings import WorkersSettings
 
 _KILL_GRACE_S = 30.0
 """A task that does not notice its own limit, for example in a decoder, is killed this much later."""
+_LISTING_MARGIN_S = 60.0
 _EXPIRY_LOOKS = 4
 """A busy worker may be late for a look; of more than this many the older ones are dropped."""
 
@@ -28,6 +29,15 @@ class InteractiveFirst(priority_cycle):
 def celery_settings(settings: WorkersSettings) -> dict[str, Any]:
     """Celery's configuration for workers and beat."""
     return {**client_settings(), **_delivery(settings), **_process(settings), **_beat(settings)}
+
+
+def listing_limit_s(settings: WorkersSettings) -> float:
+    """Longest time for one message of a listing.
+
+    A listing ends its slice by itself, but not within a part, and the pages of 256 lines may be large scans.
+    """
+    longest = settings.visibility_timeout_s - _LISTING_MARGIN_S
+    return max(longest, settings.batch_limit_s + _KILL_GRACE_S)
 
 
 def _delivery(settings: WorkersSettings) -> dict[str, Any]:

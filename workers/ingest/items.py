@@ -67,6 +67,7 @@ def _kind(line: ManifestLine, media: Media | None) -> ItemKind:
     position = line.position
     if position and position.timestamp_s is not None:
         return ItemKind.MOMENT
-    if position and position.page is not None:
+    # The passages and pictures on a page have a place on it; the page itself has not.
+    if position and position.page is not None and position.box is None:
         return ItemKind.PAGE
     return ItemKind.IMAGE if media else ItemKind.TEXT

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.domain import ItemKind, Media, Position
+from services.common.domain import Box, ItemKind, Media, Position
 from services.common.index.index import Stored
 from services.common.jobs.records import Job, JobSource, ManifestLine, Outcome
 from workers.backoff import retry_wait_s
@@ -65,6 +65,8 @@ def test_texts_without_a_key_are_told_apart_by_their_words() -> None:
     [
         (None, MEDIA, ItemKind.IMAGE),
         (Position(page=2), MEDIA, ItemKind.PAGE),
+        (Position(page=2, box=Box(0, 0, 1, 0.5)), MEDIA, ItemKind.IMAGE),
+        (Position(page=2, box=Box(0, 0, 1, 0.5)), None, ItemKind.TEXT),
         (Position(timestamp_s=0.0), MEDIA, ItemKind.MOMENT),
         (None, None, ItemKind.TEXT),
     ],

@@ -1,0 +1,1 @@
+"""What documents are made of: words, paragraphs, passages, pages and pictures."""
