@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,10 @@ from services.common.errors import ImageragError
 from services.common.jobs.records import NO_OPTIONS, JobOptions, ManifestLine
 from services.common.media.images import ImageLimits, read_header
 from services.common.media.store import MediaStore
+from workers.opening.archives.limits import ArchiveLimits
+from workers.opening.recordings.limits import VideoLimits
 from workers.sandbox.runner import SandboxLimits
+from workers.sources.text_tower import USUAL_LIMIT_TOKENS
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class SourceTools:
         limits: What pictures are accepted.
         options: Of the job.
         sandbox: What opening one container may take.
+        archives: What archives are accepted.
+        video: How closely videos are looked at.
+        passage_tokens: Asks how long a passage may be; see `TextTower`.
+        prefixes: URLs below which objects may be read with the server's own credentials.
     """
 
     media: MediaStore
@@ -62,6 +69,10 @@ class SourceTools:
     limits: ImageLimits = field(default_factory=ImageLimits)
     options: JobOptions = NO_OPTIONS
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
+    archives: ArchiveLimits = field(default_factory=ArchiveLimits)
+    video: VideoLimits = field(default_factory=VideoLimits)
+    passage_tokens: Callable[[], int] = lambda: USUAL_LIMIT_TOKENS
+    prefixes: Sequence[str] = ()
 
     def keep(self, data: bytes) -> str:
         """Keep a picture that was found inside of something, so that its line can name it.
