@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import s3fs
 
-from services.common.errors import NotFoundError, UnavailableError
+from services.common.errors import ConflictError, NotFoundError, UnavailableError
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.records import JobSource, LineOutcome, ManifestLine, Outcome
 from services.common.media.store import MediaStore
@@ -45,6 +45,24 @@ def test_put_get_replace_list_delete(objects: ObjectStore) -> None:
     assert objects.list("nowhere") == []
     with pytest.raises(NotFoundError):
         objects.get("x/1")
+
+
+def test_what_is_there_is_not_created_again(server: BucketServer) -> None:
+    url = server.make_bucket()
+    assert open_objects(url).create("a/b", b"first")
+    assert not open_objects(url).create("a/b", b"later")
+    assert open_objects(url).get("a/b") == b"first"
+    assert open_objects(url).create("a/b", b"first"), "the first try had arrived although its answer had not"
+
+
+def test_of_two_listings_one_writes_a_part(objects: ObjectStore) -> None:
+    first, second = (JobLedger(objects, RevisionClock()) for _ in range(2))
+    job = first.begin("shop", JobSource("folder", "/photos"))
+    known = first.listing.extend(job, [ManifestLine("a"), ManifestLine("b")], [], complete=True)
+    with pytest.raises(ConflictError):
+        second.listing.extend(job, [ManifestLine("x")], [], complete=True)
+    assert [line.name for line in second.lines(second.job("shop", job.id), 0, 9)] == ["a", "b"]
+    assert second.job("shop", job.id) == known
 
 
 def test_what_another_process_wrote_is_seen_at_once(server: BucketServer) -> None:

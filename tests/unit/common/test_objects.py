@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,22 @@ def test_a_folder_is_not_an_object(tmp_path: Path) -> None:
     assert not objects.exists("x")
     with pytest.raises(NotFoundError):
         objects.get("x")
+
+
+def test_of_many_who_create_one_object_one_succeeds(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+
+    def create(number: int) -> bool:
+        return objects.create("a/b", b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(create, range(32)))
+    assert made.count(True) == 1
+    assert objects.get("a/b") == b"%d" % made.index(True)
+    assert objects.list("a") == ["b"]
+
+
+def test_what_is_there_is_not_created_again(objects: ObjectStore) -> None:
+    assert objects.create("a/b", b"first")
+    assert not objects.create("a/b", b"later")
+    assert objects.get("a/b") == b"first"
