@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -46,6 +47,7 @@ from workers.reconcile.requeueing import Requeueing
 from workers.settings import WorkersSettings
 from workers.sources.registry import OpenJob, open_source
 from workers.sources.source import Source, SourceTools
+from workers.sources.text_tower import TextTower
 from workers.tasks import register
 
 log = structlog.get_logger(__name__)
@@ -134,7 +136,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 ledger,
                 leases,
                 publish,
-                _open_job(media, limits, settings),
+                _open_job(media, limits, settings, TextTower(encoder.describe, asyncio.get_running_loop())),
                 max_attempts=settings.max_attempts,
                 slice_s=settings.batch_limit_s / 2,
             ),
@@ -152,9 +154,19 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         )
 
 
-def _open_job(media: MediaStore, limits: ImageLimits, settings: WorkersSettings) -> OpenJob:
+def _open_job(media: MediaStore, limits: ImageLimits, settings: WorkersSettings, tower: TextTower) -> OpenJob:
     def open_job(job: Job) -> Source:
-        tools = SourceTools(media, job.tenant, settings.source_roots, limits, job.options)
+        tools = SourceTools(
+            media,
+            job.tenant,
+            settings.source_roots,
+            limits,
+            job.options,
+            archives=settings.archive_limits(limits.max_bytes, settings.batch_limit_s),
+            video=settings.video_limits(),
+            prefixes=settings.source_prefixes,
+            passage_tokens=tower.limit_tokens,
+        )
         return open_source(job.source, tools)
 
     return open_job

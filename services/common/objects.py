@@ -69,14 +69,25 @@ def open_objects(url: str) -> ObjectStore:
     Raises:
         ValueError: fsspec knows no such scheme or its package is not installed.
     """
+    filesystem, root = open_filesystem(url)
+    if isinstance(filesystem, LocalFileSystem):
+        return LocalObjects(Path(root))
+    return RemoteObjects(filesystem, root)
+
+
+def open_filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """fsspec's filesystem for `url` with short waits, and the path in it.
+
+    Raises:
+        ValueError: fsspec knows no such scheme.
+        ImportError: Its package is not installed.
+    """
     in_s3 = url.startswith(_S3_SCHEMES)
     filesystem, root = fsspec.core.url_to_fs(url, **(_S3_OPTIONS if in_s3 else {}))
     if in_s3:
         # s3fs would repeat, five times, what botocore below it has tried again already: 11 s for one refused call.
         filesystem.retries = 1
-    if isinstance(filesystem, LocalFileSystem):
-        return LocalObjects(Path(root))
-    return RemoteObjects(filesystem, root)
+    return filesystem, root
 
 
 class LocalObjects:

@@ -93,7 +93,8 @@ def _read_picture(archive: Archive, member: Member) -> bytes:
 
 def _described(archive: Archive, sample: Sample, said: Description) -> tuple[Description, list[Reason]]:
     wrong = []
-    for text in sample.texts:
+    # JSON first, wherever it stands: what is written out beside it counts more.
+    for text in sorted(sample.texts, key=lambda member: not member.name.lower().endswith(".json")):
         try:
             said = joined(said, describe(text.name, archive.read(text)))
         except ImageragError as error:

@@ -25,7 +25,7 @@ class JobItem(ItemDraft):
     """What you know it by; progress and failures name it."""
 
 
-ReadSourceType = Literal["folder", "manifest"]
+ReadSourceType = Literal["archive", "auto", "document", "folder", "manifest", "prefix", "video"]
 
 
 class SourceModel(RequestModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -20,6 +21,8 @@ FIELDS = frozenset(
 )
 _PATH_COLUMNS = ("path", "file_name")
 _METADATA, _TEXT, _TAGS, _CAPTION = "metadata", "text", "tags", "caption"
+MAX_LEVELS = 32
+"""Of objects and lists in one another."""
 Description = Mapping[str, Any]
 
 
@@ -140,7 +143,19 @@ def _parse(text: str) -> Mapping[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise InvalidRequestError("It is not a JSON object.")
+    if not _is_plain(found, MAX_LEVELS):
+        raise InvalidRequestError("It is nested too deeply, or a number in it is too large.")
     return found
+
+
+def _is_plain(value: object, levels: int) -> bool:
+    """Whether every store and every reader of JSON on the way takes it."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(_is_plain(each, levels - 1) for each in inner)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _refuse_constant(name: str) -> float:

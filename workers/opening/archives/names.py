@@ -19,6 +19,26 @@ def as_text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def utf8_of_zip(raw: bytes, *, is_utf8: bool) -> bytes:
+    """A name of a ZIP in UTF-8.
+
+    Without the flag it is in code page 437, says the format. In practice it is in the packing system's encoding:
+    UTF-8 on macOS and Linux, GBK on a Chinese Windows, whose usual characters (GB 2312) can be told apart.
+
+    Args:
+        raw: As it stands in the archive.
+        is_utf8: What the archive says of it.
+    """
+    if is_utf8:
+        return raw
+    for encoding in ("utf-8", "gb2312"):
+        try:
+            return raw.decode(encoding).encode()
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("cp437").encode()
+
+
 def safe_name(raw: bytes, max_depth: int) -> str:
     """The path of a member below the archive's root, with `/` between its parts.
 

@@ -78,7 +78,7 @@ class ZipArchive:
             return entry.offset + _LOCAL_HEADER_BYTES, error
 
     def _judge(self, index: int, entry: Entry, refusal: ImageragError | None) -> Member:
-        member = judge(index, entry.raw, entry.size, entry.packed, self._limits)
+        member = judge(index, entry.name, entry.size, entry.packed, self._limits)
         reason = refusal or _unreadable(entry)
         return refuse(member, reason) if reason else member
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from services.common.errors import ArchiveError, ArchiveUnsafeError
 from workers.opening.archives.limits import ArchiveLimits
+from workers.opening.archives.names import utf8_of_zip
 
 _END = struct.Struct("<4s4H2IH")
 _END_64_PLACE = struct.Struct("<4sIQI")
@@ -28,6 +29,7 @@ _MAX_COMMENT_BYTES = 65_535
 _ZIP64_FIELD = 1
 _IN_ZIP64, _COUNT_IN_ZIP64 = 0xFFFFFFFF, 0xFFFF
 _SIZES_FOLLOW = 1 << 3
+_NAME_IS_UTF8 = 1 << 11
 _ENCRYPTED = 1 << 0 | 1 << 6 | 1 << 13
 DAMAGED = "The archive is damaged, or ends too early. Send it again, or pack it anew."
 
@@ -59,6 +61,11 @@ class Entry:
     size: int
     offset: int
     mode: int
+
+    @property
+    def name(self) -> bytes:
+        """The name in UTF-8."""
+        return utf8_of_zip(self.raw, is_utf8=bool(self.flags & _NAME_IS_UTF8))
 
     @property
     def is_encrypted(self) -> bool:
