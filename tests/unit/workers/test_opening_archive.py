@@ -101,13 +101,13 @@ def test_long_and_foreign_names_are_read_in_every_format() -> None:
     assert given(tarred({bad: B})) == {"bad\\xff.png": B}
 
 
-def test_names_of_a_zip_without_a_flag_are_utf8_or_gbk_or_of_old() -> None:
-    made = zipped({"aaaa.png": A})
-    for raw in ("猫图".encode("gbk"), "caf\xe9".encode("cp437")):
-        archive = made.replace(b"aaaa", raw)
-        assert list(given(archive)) == ["猫图.png" if raw[0] > 0x80 else "café.png"]
-    archive = zipped({"aaaaaa.png": A}).replace(b"aaaaaa", "猫图".encode())
-    assert list(given(archive)) == ["猫图.png"]
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("红色的猫.png", "gbk"), ("红色的猫.png", "utf-8"), ("café.png", "cp437")]
+)
+def test_names_of_a_zip_without_a_flag_are_utf8_or_gbk_or_of_old(name: str, encoding: str) -> None:
+    raw = name.encode(encoding)
+    archive = zipped({"a" * len(raw): A}).replace(b"a" * len(raw), raw)
+    assert given(archive) == {name: A}
 
 
 def test_zip_written_as_a_stream_or_with_zip64_is_read() -> None:
@@ -286,7 +286,7 @@ def test_a_table_describes_pictures_by_path_and_its_wrong_rows_are_named(pack: A
         b"[1]",
         b"nonsense",
         b'{"a": NaN}',
-        b'{"a":' * 900 + b"1" + b"}" * 900,
+        b'{"a":' * 100 + b"1" + b"}" * 100,
         b'{"a": 1e999}',
         b'{"a": 9223372036854775808}',
         b'{"a":' * 190,

@@ -67,10 +67,8 @@ def is_header(block: bytes) -> bool:
     """Whether an archive may begin with these bytes; the checksum decides, as old archives bear no mark."""
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except tarfile.EOFHeaderError:
-        return True  # an archive without members
     except tarfile.HeaderError:
-        return False
+        return len(block) == BLOCK_BYTES and not any(block)  # an archive without members
     return True
 
 
