@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import structlog
 
@@ -146,7 +147,7 @@ def _cursor(file: BinaryIO, after: str) -> _Cursor:
     status = os.fstat(file.fileno())
     stamp = f"{status.st_size}-{status.st_mtime_ns}"
     if not after:
-        return _Cursor(stamp, hashlib.file_digest(file, "sha256").hexdigest())
+        return _Cursor(stamp, hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest())
     cursor = _Cursor(**json.loads(after))
     if cursor.stamp != stamp:
         raise ConflictError("The video was replaced while it was read. Take it in by a new job.")

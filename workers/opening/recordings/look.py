@@ -52,8 +52,8 @@ def look_at(rgb: NDArray[np.uint8]) -> Look:
     """
     pixels = rgb.astype(np.float32)
     brightness = pixels @ _BRIGHTNESS
-    blue = np.clip(128 + 0.564 * (pixels[..., 2] - brightness), 0, 255)
-    red = np.clip(128 + 0.713 * (pixels[..., 0] - brightness), 0, 255)
+    blue = _around_middle(0.564 * (pixels[..., 2] - brightness))
+    red = _around_middle(0.713 * (pixels[..., 0] - brightness))
     grid = _cells(brightness, GRID_PX)
     red_mean, green_mean, blue_mean = (int(value) for value in pixels.mean(axis=(0, 1)))
     return Look(
@@ -97,6 +97,10 @@ def is_blend(middle: Floats, before: Floats, after: Floats) -> bool:
     share = float((middle - before).ravel() @ step) / length
     rest = (middle - before).ravel() - share * step
     return 0.1 < share < 0.9 and float(rest @ rest) < 0.05 * length
+
+
+def _around_middle(difference: Floats) -> Floats:
+    return np.asarray(np.clip(128 + difference, 0, 255), np.float32)
 
 
 def _correlation(one: Floats, other: Floats) -> float:

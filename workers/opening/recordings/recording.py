@@ -91,7 +91,7 @@ def opened(file: BinaryIO, limits: VideoLimits) -> Iterator[Recording]:
             _check_size(stream, limits)
             stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
             stream.codec_context.thread_count = limits.threads
-            stream.thread_type = "AUTO"  # type: ignore[assignment]
+            stream.thread_type = "AUTO"
             yield _described(container, stream)
 
 
