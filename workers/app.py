@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import structlog
 from celery import Celery, signals
@@ -15,9 +16,8 @@ from redis import Redis
 from services.common.clients.encoder import EncoderClient
 from services.common.embeddings.cached_encoder import CachedEncoder
 from services.common.embeddings.shared import SharedVectors
-from services.common.index.index import Index
-from services.common.index.layout import Layout
 from services.common.jobs.backlog import BacklogCount
+from services.common.jobs.deletes import DeleteLog
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import APP_NAME
 from services.common.jobs.records import Job
@@ -44,10 +44,12 @@ from workers.queueing import celery_settings
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.reconciler import Reconciler
 from workers.reconcile.requeueing import Requeueing
+from workers.reconcile.tidying import Tidying
 from workers.settings import WorkersSettings
 from workers.sources.registry import OpenJob, open_source
 from workers.sources.source import Source, SourceTools
 from workers.sources.text_tower import TextTower
+from workers.store import open_index
 from workers.tasks import register
 
 log = structlog.get_logger(__name__)
@@ -115,7 +117,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
     media = MediaStore(objects)
     intake = PictureIntake(media, settings.source_roots, limits, settings.thumbnail_px)
     async with AsyncExitStack() as stack:
-        index = await stack.enter_async_context(_index(settings))
+        index = await stack.enter_async_context(open_index(settings))
         encoder = await stack.enter_async_context(
             EncoderClient(settings.encoder_url, deadline_s=settings.encoder_deadline_s, tls=client_tls(settings))
         )
@@ -151,6 +153,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 slice_s=settings.batch_limit_s / 2,
             ),
             Requeueing(ledger, publish),
+            Tidying(DeleteLog(objects), redis, timedelta(days=settings.deletes_kept_days)),
         )
 
 
@@ -183,20 +186,6 @@ async def _cached(encoder: EncoderClient, settings: WorkersSettings, stack: Asyn
 def _redis(settings: WorkersSettings) -> Redis:
     return Redis.from_url(
         settings.broker_url, socket_timeout=_REDIS_TIMEOUT_S, socket_connect_timeout=_REDIS_TIMEOUT_S
-    )
-
-
-def _index(settings: WorkersSettings) -> Index:
-    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-    return Index(
-        settings.qdrant_url,
-        api_key=key,
-        timeout_s=settings.store_timeout_s,
-        alias=settings.alias,
-        ca_path=settings.qdrant_ca_path,
-        layout=Layout(
-            settings.collection_shards, settings.collection_replicas, settings.collection_write_consistency
-        ),
     )
 
 

@@ -14,6 +14,7 @@ from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
 from workers.reconcile.reconciler import Reconciler
 from workers.reconcile.requeueing import Requeueing
+from workers.reconcile.tidying import Tidying
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ class Services:
     listing: ListingService
     reconciler: Reconciler
     requeueing: Requeueing
+    tidying: Tidying
 
 
 class Process:

@@ -98,6 +98,9 @@ the same as the worker's. Without IMAGERAG_WORKERS_METRICS_PORT there is none.""
     requeue_after_s: float = Field(default=30.0, gt=0)
     """Age at which lines that nobody works on are queued again; it doubles each time."""
 
+    deletes_kept_days: int = Field(default=400, ge=1)
+    """Days for which deletes are remembered, to be repeated after a restore: longer than any snapshot is kept."""
+
     heartbeat_path: Path | None = None
     """File that a living worker or beat touches every 5 s, for `python -m workers health`; unset: none."""
     heartbeat_limit_s: float = Field(default=60.0, ge=15)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -24,6 +25,7 @@ from workers import metrics
 from workers.backoff import retry_wait_s
 from workers.later import Later
 from workers.process import Process
+from workers.queueing import listing_limit_s
 from workers.settings import WorkersSettings
 
 log = structlog.get_logger(__name__)
@@ -73,9 +75,16 @@ def register(app: Celery, process: Process, settings: WorkersSettings) -> None:
     def ingest_manifest(job_id: str, tenant: str, manifest_uri: str) -> None:
         process.services.manifests.take(job_id, tenant, manifest_uri)
 
-    @app.task(name=LIST_SOURCE, base=EdgeTask, bind=True, max_retries=settings.retry_limit)  # type: ignore[untyped-decorator]
+    @app.task(  # type: ignore[untyped-decorator]
+        name=LIST_SOURCE,
+        base=EdgeTask,
+        bind=True,
+        max_retries=settings.retry_limit,
+        time_limit=listing_limit_s(settings),
+    )
     def list_source(task: Task, job_id: str, tenant: str) -> None:
-        later = process.services.listing.run(job_id, tenant)
+        # In a thread: sources may ask other services through the event loop.
+        later = process.run(asyncio.to_thread(process.services.listing.run, job_id, tenant))
         if later is not None:
             _come_back(task, later, settings)
 
@@ -86,6 +95,7 @@ def register(app: Celery, process: Process, settings: WorkersSettings) -> None:
     @app.task(name=RECONCILE, base=EdgeTask)  # type: ignore[untyped-decorator]
     def reconcile() -> None:
         process.run(process.services.reconciler.run())
+        process.services.tidying.run()
 
 
 def _come_back(task: Task, later: Later, settings: WorkersSettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 _COUNTER_BITS = 12
 _LIMIT = 1 << 53
@@ -30,3 +31,13 @@ class RevisionClock:
             if self._last >= _LIMIT:
                 raise OverflowError("revisions no longer fit into 53 bits; the counter needs fewer of them")
             return first
+
+
+def moment_of(revision: int) -> datetime:
+    """When a revision was handed out, by the clock that did."""
+    return datetime.fromtimestamp((revision >> _COUNTER_BITS) / 1000, UTC)
+
+
+def revision_at(moment: datetime) -> int:
+    """The first revision of a moment (aware)."""
+    return int(moment.timestamp() * 1000) << _COUNTER_BITS

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from services.common.clients.encoder import EncoderClient
 from services.common.clients.generator import GeneratorClient
 from services.common.clients.retriever import RetrieverClient
+from services.common.jobs.deletes import DeleteLog
 from services.common.jobs.ledger import JobLedger
 from services.common.media.images import ImageLimits
 from services.common.media.store import MediaStore
@@ -29,6 +30,7 @@ from services.gateway.access import LoopbackGuard, open_keyring
 from services.gateway.asking import Asking
 from services.gateway.audit import Audit
 from services.gateway.cross_origin import parse_origins, with_cross_origin
+from services.gateway.deleting import Deleting
 from services.gateway.door import Door
 from services.gateway.edge import Edge
 from services.gateway.error_handlers import add_error_handlers
@@ -44,11 +46,12 @@ from services.gateway.proxies import parse_networks
 from services.gateway.queue_gate import QueueGate
 from services.gateway.rates.counters import Counter, LocalCounter, SharedCounter
 from services.gateway.rates.limiter import Limiter
-from services.gateway.routes import ask, health, items, jobs, media, page, search
+from services.gateway.routes import ask, health, items, job_control, jobs, media, page, search
 from services.gateway.settings import GatewaySettings
 from services.gateway.source_pictures import SourcePictures
 from services.gateway.state import Gateway
 from services.gateway.submission import CelerySubmission
+from services.gateway.verification import Verification
 
 _THREADS_BESIDE_UPLOADS = 16
 
@@ -80,7 +83,7 @@ def create_app(gateway: Gateway, entrance: Entrance, settings: GatewaySettings) 
     app.state.gateway = gateway
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     add_error_handlers(app)
-    for module in (items, media, search, ask, jobs, health, page):
+    for module in (items, media, search, ask, jobs, job_control, health, page):
         app.include_router(module.router)
     origins = parse_origins(settings.cors_origins)
     app.add_middleware(BodyLimit, limits=_body_limits(settings))
@@ -135,7 +138,8 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
         GeneratorClient(settings.generator_url, deadline_s=settings.answer_deadline_s, tls=tls)
     )
     encoder = await stack.enter_async_context(EncoderClient(settings.encoder_url, tls=tls))
-    media_store, ledger = MediaStore(objects), JobLedger(objects, RevisionClock())
+    clock = RevisionClock()
+    media_store, ledger = MediaStore(objects), JobLedger(objects, clock)
     limits = ImageLimits(max_bytes=settings.picture_limit_bytes)
     pictures = Pictures(media_store, limits)
     probes = {
@@ -148,8 +152,10 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
         retriever=retriever,
         lookup=lookup,
         asking=Asking(retriever, generator, SourcePictures(pictures, generator, settings.probe_deadline_s)),
+        deleting=Deleting(DeleteLog(objects), lookup, clock),
         ingestion=Ingestion(ledger, media_store, submission, gate, limits, settings.roots()),
         ledger=ledger,
+        verification=Verification(ledger, retriever, media_store),
         pictures=pictures,
         readiness=Readiness(probes, settings.probe_deadline_s),
         about=About(encoder, generator, settings.probe_deadline_s),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.jobs.ledger import JobLedger
-from services.common.jobs.records import Job, JobSource, LineOutcome, ManifestLine, Outcome
+from services.common.jobs.records import Job, JobProgress, JobSource, LineOutcome, ManifestLine, Outcome, Retried
 from services.common.jobs.roots import allowed, source_path
 from services.common.media.images import ImageHeader, ImageLimits, read_header
 from services.common.media.store import MediaStore
@@ -101,6 +101,25 @@ class Ingestion:
         await self.check_queue()
         return await asyncio.to_thread(self._begin, tenant, source)
 
+    async def resume(self, tenant: str, job_id: str) -> JobProgress:
+        """Let a paused job go on.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            ConflictError: It was cancelled.
+        """
+        return await asyncio.to_thread(self._resume, tenant, job_id)
+
+    async def retry(self, tenant: str, job_id: str, codes: Collection[str]) -> tuple[Retried, JobProgress]:
+        """Do failed lines again; errors as in `resume`.
+
+        Args:
+            tenant: Whose job.
+            job_id: Which one.
+            codes: Of the failures that are meant; none: all.
+        """
+        return await asyncio.to_thread(self._retry, tenant, job_id, codes)
+
     async def wait(self, job: Job, wait_s: float) -> LineOutcome | None:
         """The end of a one-line job, or None if it does not come within `wait_s`."""
         loop = asyncio.get_running_loop()
@@ -112,6 +131,19 @@ class Ingestion:
                 return outcome
             pause_s = min(pause_s * 1.5, _SLOWEST_LOOK_S)
         return None
+
+    def _resume(self, tenant: str, job_id: str) -> JobProgress:
+        job = self._ledger.job(tenant, job_id)
+        if self._ledger.control.resume(job):
+            self._submission.requeue(job)
+        return self._ledger.progress(tenant, job_id)
+
+    def _retry(self, tenant: str, job_id: str, codes: Collection[str]) -> tuple[Retried, JobProgress]:
+        job = self._ledger.job(tenant, job_id)
+        retried = self._ledger.replay.retry(job, codes)
+        if retried.lines:
+            self._submission.requeue(job)
+        return retried, self._ledger.progress(tenant, job_id)
 
     def _begin(self, tenant: str, source: JobSource) -> Job:
         if not allowed(source_path(source.path), self._roots).exists():

@@ -14,12 +14,21 @@ from services.gateway.policy import Policy
 from services.gateway.schemas.about import ProblemModel
 from services.gateway.schemas.answers import AskRequest
 from services.gateway.schemas.items import ItemDraft
+from services.gateway.schemas.job_control import RetryRequest
 from services.gateway.schemas.jobs import JobItem, JobRequest
 from services.gateway.schemas.search import SearchRequest
 
 SECURITY_SCHEME = "ApiKey"
 _REF = "#/components/schemas/{model}"
-_BODIES: tuple[type[BaseModel], ...] = (ItemDraft, SearchRequest, AskRequest, JobRequest, JobItem, ProblemModel)
+_BODIES: tuple[type[BaseModel], ...] = (
+    ItemDraft,
+    SearchRequest,
+    AskRequest,
+    JobRequest,
+    JobItem,
+    RetryRequest,
+    ProblemModel,
+)
 _PICTURE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, BMP or TIFF."}
 _PROBLEM_BODY = {"application/problem+json": {"schema": {"$ref": _REF.format(model="ProblemModel")}}}
 _SECONDS = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
@@ -60,6 +69,12 @@ def job_body() -> dict[str, Any]:
             "multipart/form-data": {"schema": form, "encoding": {"items": {"contentType": "application/json"}}},
         }
     )
+
+
+def optional_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is `model` as JSON and may be left out."""
+    content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+    return {"requestBody": {"required": False, "content": content}}
 
 
 def raw_picture_body() -> dict[str, Any]:

@@ -92,12 +92,17 @@ RULES: tuple[Rule, ...] = (
     _follow("/v1/jobs"),
     _follow("/v1/jobs/{job_id}"),
     _follow("/v1/jobs/{job_id}/failures"),
+    _follow("/v1/jobs/{job_id}/events"),
+    _follow("/v1/jobs/{job_id}/verify", _QUESTION),
     _write("POST", "/v1/items", Lane.UPLOAD),
     _write("DELETE", "/v1/items/{item_id}", Lane.OTHER),
     _write("PUT", "/v1/media", Lane.UPLOAD, _LIGHT),
     # One request, however many pictures it brings: bytes, places and the workers' queue bound what they cost.
     _write("POST", "/v1/jobs", Lane.UPLOAD),
     _write("POST", "/v1/jobs/{job_id}/cancel", Lane.OTHER),
+    _write("POST", "/v1/jobs/{job_id}/pause", Lane.OTHER),
+    _write("POST", "/v1/jobs/{job_id}/resume", Lane.OTHER),
+    _write("POST", "/v1/jobs/{job_id}/retry", Lane.OTHER),
 )
 
 

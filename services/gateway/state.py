@@ -14,12 +14,14 @@ from services.common.jobs.ledger import JobLedger
 from services.common.media.images import ImageLimits
 from services.gateway.about import About
 from services.gateway.asking import Asking
+from services.gateway.deleting import Deleting
 from services.gateway.door import caller_of
 from services.gateway.health import Readiness
 from services.gateway.ingestion import Ingestion
 from services.gateway.openapi import SECURITY_SCHEME
 from services.gateway.page_files import PageFiles
 from services.gateway.pictures import Pictures
+from services.gateway.verification import Verification
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class Gateway:
     retriever: RetrieverClient
     lookup: RetrieverClient
     asking: Asking
+    deleting: Deleting
     ingestion: Ingestion
     ledger: JobLedger
+    verification: Verification
     pictures: Pictures
     readiness: Readiness
     about: About

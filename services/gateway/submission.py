@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 from celery import Celery
 
 from services.common.errors import UnavailableError
-from services.common.jobs.messages import APP_NAME, client_settings, first_messages
+from services.common.jobs.messages import APP_NAME, Message, RequeueMessage, client_settings, first_messages
 from services.common.jobs.records import Job
 from services.common.telemetry.queue_spans import sending
 
@@ -32,6 +33,9 @@ class Submission(Protocol):
 
         A failure is logged and no more: the ledger is the truth, and the reconciler queues what is missing.
         """
+
+    def requeue(self, job: Job) -> None:
+        """Have whatever is open of a job queued at once; failures as in `publish`."""
 
 
 class CelerySubmission:
@@ -75,10 +79,16 @@ class CelerySubmission:
 
     def publish(self, job: Job) -> None:
         """See `Submission.publish`."""
-        messages = list(first_messages(job))
+        self._send(job, list(first_messages(job)))
+
+    def requeue(self, job: Job) -> None:
+        """See `Submission.requeue`."""
+        self._send(job, [RequeueMessage(job.id, job.tenant)])
+
+    def _send(self, job: Job, messages: Sequence[Message]) -> None:
         try:
             with (
-                sending(job.queue, len(messages)) as headers,
+                sending(messages[0].queue, len(messages)) as headers,
                 self._app.producer_pool.acquire(block=True, timeout=self._deadline_s) as producer,
             ):
                 for message in messages:

@@ -20,6 +20,7 @@ from services.common.index.filters import parse_filter
 from services.common.index.index import Index, Leg
 from services.common.revision import RevisionClock
 from services.common.search import Facet, Hit, SearchQuery, SearchResult
+from services.common.standing import MAX_INSPECTED_IDS, Standing
 from services.retriever.explanation import explain
 from services.retriever.fusion import DEFAULT_K, Fused, RankedLeg, reciprocal_rank_fusion
 from services.retriever.metrics import count_search
@@ -128,6 +129,17 @@ class SearchService:
         if collection is None:
             return False, revision
         return await self._index.delete(collection, tenant, item_id, revision), revision
+
+    async def inspect(self, tenant: str, ids: Sequence[str]) -> dict[str, Standing]:
+        """What stands under ids, deleted items too; ids without anything are absent.
+
+        Raises:
+            InvalidRequestError: More than 256.
+        """
+        if len(ids) > MAX_INSPECTED_IDS:
+            raise InvalidRequestError(f"{len(ids)} ids in one call; at most {MAX_INSPECTED_IDS}.")
+        collection = (await self._resolver.current()).collection
+        return await self._index.inspect(collection, tenant, ids) if collection else {}
 
     async def facet(self, tenant: str, field: str, condition: JsonObject, limit: int) -> list[Facet]:
         """The most frequent values of a field.

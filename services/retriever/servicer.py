@@ -9,6 +9,7 @@ from imagerag.v1 import retriever_pb2, retriever_pb2_grpc, types_pb2
 
 from services.common.rpc.items import item_to_proto
 from services.common.rpc.searches import filter_from_json, query_from_proto, result_to_proto
+from services.common.rpc.standings import standing_to_proto
 from services.common.tenant import check_tenant
 from services.retriever.service import SearchService
 
@@ -51,6 +52,13 @@ class RetrieverServicer(retriever_pb2_grpc.RetrieverServicer):
         """Delete by id."""
         deleted, revision = await self._service.delete(_tenant(request.context), request.id, request.revision)
         return retriever_pb2.DeleteItemResponse(deleted=deleted, revision=revision)
+
+    async def InspectItems(  # noqa: N802
+        self, request: retriever_pb2.InspectItemsRequest, context: Context
+    ) -> retriever_pb2.InspectItemsResponse:
+        """What stands under ids."""
+        found = await self._service.inspect(_tenant(request.context), list(request.ids))
+        return retriever_pb2.InspectItemsResponse(items=[standing_to_proto(*each) for each in found.items()])
 
     async def Facet(  # noqa: N802
         self, request: retriever_pb2.FacetRequest, context: Context

@@ -25,10 +25,12 @@ from services.common.index import bm25
 from services.common.index.contract import EmbeddingContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index
+from services.common.jobs.deletes import Delete, DeleteLog
 from services.common.jobs.messages import batches
 from services.common.jobs.records import Job, JobSource, ManifestLine
 from services.common.jobs.reopening import reopen
 from services.common.objects import open_objects
+from services.common.revision import RevisionClock
 from tests.fixtures.brokers import ValkeyProcess, free_port
 from tests.fixtures.containers import qdrant_server, skip_without_docker
 from tests.fixtures.odd_pictures import encode, noise
@@ -43,6 +45,7 @@ from tests.fixtures.workers import (
     wait_for,
     wait_until_closed,
 )
+from workers.reconcile.deleting import delete_again
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 DIM, BATCH = 32, 20
@@ -341,6 +344,7 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
 
 
 def test_the_reconciler_brings_what_came_after_the_snapshot(plant: Plant, tmp_path: Path) -> None:
+    """And what was deleted after it stays deleted, also what had come after it: 1 of the old and 1 of the new."""
     ledger, stored = plant.surroundings.ledger(), StoredItems(plant.store.url)
     command = SnapshotCommand(str(tmp_path / "vault"), plant.store.url)
     first = plant.submit(range(200))
@@ -348,16 +352,29 @@ def test_the_reconciler_brings_what_came_after_the_snapshot(plant: Plant, tmp_pa
     manifest = command.create()
     second = plant.submit(range(200, 400))
     wait_until_closed(ledger, TENANT, second.id, 120)
+    objects, clock = open_objects(str(plant.surroundings.folder)), RevisionClock()
+    deleted = [ledger.outcomes(job)[7].item_id for job in (first, second)]
+    for each in deleted:
+        DeleteLog(objects).note(Delete(TENANT, each, clock.next()))
+        assert stored.delete(TENANT, each)
 
     started = time.perf_counter()
     plant.lose_everything()
     assert command.restore()["points"] == 200
     restored_s = time.perf_counter() - started
-    jobs = reopen(open_objects(str(plant.surroundings.folder)), datetime.fromisoformat(manifest["created_at"]))
-    assert jobs == [second.id]
+    assert stored.count(TENANT) == 200, "the deleted one is back with the others"
+    begun = datetime.fromisoformat(manifest["created_at"])
+    assert asyncio.run(repeat_deletes(plant, DeleteLog(objects), begun)) == 2
+    assert reopen(objects, begun) == [second.id]
     ledger = plant.surroundings.ledger()
     progress = wait_until_closed(ledger, TENANT, second.id, 120)
     print(f"\n200 items back by the snapshot after {restored_s:.1f} s, ", end="")
     print(f"200 more by the reconciler after {time.perf_counter() - started:.1f} s")
     assert (progress.stored, progress.failed) == (200, 0)
-    assert stored.count(TENANT) == 400
+    assert stored.count(TENANT) == 398
+    assert all(found.deleted for found in stored.of(TENANT, deleted).values())
+
+
+async def repeat_deletes(plant: Plant, log: DeleteLog, since: datetime) -> int:
+    async with Index(plant.store.url) as index:
+        return await delete_again(index, log, since)

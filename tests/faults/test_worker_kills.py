@@ -16,6 +16,7 @@ from services.common.jobs.messages import batch_of, batches
 from services.common.jobs.records import Job, JobSource, LineOutcome, ManifestLine, Outcome
 from tests.fixtures.brokers import ValkeyProcess
 from tests.fixtures.odd_pictures import encode, noise
+from tests.fixtures.proofs import count
 from tests.fixtures.store import StoreProcess
 from tests.fixtures.workers import (
     StoredItems,
@@ -108,6 +109,7 @@ def stored_lines(ledger: JobLedger, job: Job) -> list[LineOutcome]:
 def test_every_accepted_item_is_stored_once_at_its_newest_revision(
     surroundings: Surroundings, broker: ValkeyProcess
 ) -> None:
+    """C1, with a message deleted by hand (C7), a part submitted twice (C8), and a delete that races."""
     lines = upload(surroundings, ITEMS)
     ledger, stored = surroundings.ledger(), StoredItems(surroundings.qdrant_url)
     workers = [WorkerProcess(surroundings, f"worker{number}") for number in range(2)]
@@ -149,3 +151,6 @@ def test_every_accepted_item_is_stored_once_at_its_newest_revision(
         name: revision for name, revision in newest.items() if name != deleted
     }
     assert stored.count(TENANT) == ITEMS - 1
+    counts = count(surroundings, TENANT, first.id, second.id, deleted=1)
+    print(counts)
+    assert (counts.accepted, counts.duplicated, counts.lost) == (ITEMS + TWICE, 0, 0)

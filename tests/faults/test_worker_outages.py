@@ -16,17 +16,15 @@ import httpx
 import pytest
 import redis
 
-from services.common.index.ids import item_id
-from services.common.jobs.identity import key_of
 from services.common.jobs.messages import batches
-from services.common.jobs.records import Job, JobSource, ManifestLine
+from services.common.jobs.records import Job, JobSource, ManifestLine, Outcome
 from tests.fixtures.brokers import ValkeyProcess, free_port
 from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.odd_pictures import encode, noise
+from tests.fixtures.proofs import prove
 from tests.fixtures.site import FrontProcess
 from tests.fixtures.store import StoreProcess
 from tests.fixtures.workers import (
-    StoredItems,
     Surroundings,
     WorkerProcess,
     colours_in_background,
@@ -99,15 +97,15 @@ class Plant:
     def check(self, job: Job) -> None:
         """Everything goes in."""
         progress = wait_until_closed(self.surroundings.ledger(), TENANT, job.id, LIMIT_S)
-        print(f"\n{progress}")
         assert (progress.stored, progress.failed) == (job.total, 0)
-        ids = [
-            item_id(TENANT, key_of(line, line.sha256))
-            for line in self.surroundings.ledger().lines(job, 0, job.total)
-        ]
-        items = StoredItems(self.surroundings.qdrant_url)
-        stored = [items.of(TENANT, ids[start : start + 200]) for start in range(0, len(ids), 200)]
-        assert sum(map(len, stored)) == job.total
+        known = self.surroundings.ledger().job(TENANT, job.id)
+        proof = prove(self.surroundings, known)
+        lost = proof.lines[Outcome.PENDING] + proof.faults.total()
+        print(f"\naccepted {job.total}, stored {progress.stored}, failed {progress.failed}, lost {lost}, ", end="")
+        ids = {found.item_id for found in self.surroundings.ledger().outcomes(known).values()}
+        print(f"duplicated {job.total - len(ids)}; {progress.attempts} tries")
+        assert proof.holds(known)
+        assert len(ids) == job.total
 
 
 @pytest.fixture
@@ -156,6 +154,7 @@ def fill(client: redis.Redis, names: list[str]) -> None:
 
 
 def test_the_encoder_is_killed(plant: Plant, tmp_path: Path) -> None:
+    """A service that is down is waited for: no line fails because of it."""
     encoder = EncoderProcess(tmp_path / "encoder", {"IMAGERAG_ENCODER_PORT": str(free_port())})
     with encoder:
         plant.surroundings.encoder_url = encoder.address
@@ -169,6 +168,7 @@ def test_the_encoder_is_killed(plant: Plant, tmp_path: Path) -> None:
 
 
 def test_the_store_is_killed(plant: Plant) -> None:
+    """Q1 in small: what the store had confirmed is there, the rest comes when it is back."""
     with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)
@@ -179,6 +179,7 @@ def test_the_store_is_killed(plant: Plant) -> None:
 
 
 def test_the_broker_is_killed(plant: Plant) -> None:
+    """C4: Redis is killed; submitting answers 503, and after its restart everything goes on."""
     with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)
@@ -192,6 +193,7 @@ def test_the_broker_is_killed(plant: Plant) -> None:
 
 
 def test_the_broker_hangs(plant: Plant) -> None:
+    """C4: Redis is stopped for a minute and answers nobody."""
     with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)
@@ -209,6 +211,7 @@ def test_the_broker_hangs(plant: Plant) -> None:
 
 
 def test_the_brokers_clients_are_reset(plant: Plant) -> None:
+    """C4: every connection to Redis is cut, five times."""
     with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)
@@ -225,6 +228,7 @@ def test_the_brokers_clients_are_reset(plant: Plant) -> None:
 
 
 def test_the_broker_is_full(plant: Plant) -> None:
+    """C5: Redis has no memory left; submitting answers 503, and the queue drains once there is room."""
     with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)
@@ -240,6 +244,7 @@ def test_the_broker_is_full(plant: Plant) -> None:
 
 
 def test_a_task_sleeps_three_times_the_visibility_timeout(plant: Plant) -> None:
+    """C2: the same message runs twice, one of them late; the state is that of a single run."""
     visibility_s = 6
     plant.surroundings.settings |= {
         "IMAGERAG_WORKERS_VISIBILITY_TIMEOUT_S": str(visibility_s),
@@ -260,6 +265,7 @@ def test_a_task_sleeps_three_times_the_visibility_timeout(plant: Plant) -> None:
 
 
 def test_the_broker_loses_everything(plant: Plant) -> None:
+    """C7 and C9: every message, lease and result is gone; the ledger knows what is still to be done."""
     with WorkerProcess(plant.surroundings, "worker"):
         job = plant.submit()
         plant.wait_until_begun(job)
@@ -268,6 +274,7 @@ def test_the_broker_loses_everything(plant: Plant) -> None:
 
 
 def test_a_worker_is_told_to_stop(plant: Plant) -> None:
+    """C6: SIGTERM with work queued; what runs is finished, the rest is done by another."""
     with WorkerProcess(plant.surroundings, "worker") as worker:
         job = plant.submit()
         plant.wait_until_begun(job)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.common.domain import IndexedItem, Item, ItemKind, ItemVectors, LegName, Vector
+from services.common.domain import IndexedItem, Item, ItemKind, ItemVectors, LegName, Media, Vector
 from services.common.errors import (
     FingerprintMismatchError,
     InvalidFilterError,
@@ -23,6 +23,7 @@ from services.common.index.catalogue import Collection
 from services.common.index.contract import EmbeddingContract, SemanticContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index, Leg
+from services.common.standing import Standing
 from tests.fixtures.store_client import client_of
 
 CONTRACT = EmbeddingContract(joint="tiny@1", dim=4)
@@ -166,6 +167,40 @@ async def test_a_delete_does_not_take_a_newer_item(index: Index, collection: Col
     assert not await index.delete(collection, "a", item_id("a", "x"), 4)
     assert not await index.delete(collection, "a", item_id("a", "never was"), 9)
     assert await index.count(collection, "a") == 1
+
+
+async def test_a_grave_is_dug_before_the_item_comes_and_a_newer_one_is_left_alone(
+    index: Index, collection: Collection
+) -> None:
+    late, newer = _indexed("late", revision=5), _indexed("newer", revision=9)
+    await index.upsert(collection, "a", [newer])
+    for indexed in (late, newer):
+        await index.bury(collection, "a", indexed.item.id, 7)
+    stored = await index.upsert(collection, "a", [late])
+    assert stored[late.item.id].deleted, "an older write does not bring it back"
+    assert await index.count(collection, "a") == 1
+
+
+async def test_what_is_there_of_an_item_is_seen_without_reading_it(index: Index, collection: Collection) -> None:
+    whole = _indexed("whole", revision=3, text="words", line=4)
+    media = Media("ab" * 32, "image/png", 4, 4)
+    picture = replace(whole.item, id=item_id("a", "picture"), key="picture", media=media)
+    bare = IndexedItem(picture, ItemVectors(_unit(1), None, None), "job", 7)
+    gone, foreign = _indexed("gone", revision=3), _indexed("foreign", revision=3, tenant="b")
+    await index.upsert(collection, "a", [whole, bare, gone])
+    await index.upsert(collection, "b", [foreign])
+    await index.delete(collection, "a", gone.item.id, 8)
+    asked = [each.item.id for each in (whole, bare, gone, foreign)]
+    everything = frozenset({"image", "text", "bm25"})
+    found = await index.inspect(collection, "a", [*asked, item_id("a", "never")])
+    assert found == {
+        whole.item.id: Standing(3, deleted=False, job_id="job", line=4, vectors=everything),
+        picture.id: Standing(
+            3, deleted=False, job_id="job", line=7, vectors=frozenset({"image"}), sha256=media.sha256
+        ),
+        gone.item.id: Standing(8, deleted=True),
+    }
+    assert await index.inspect(collection, "a", []) == {}
 
 
 async def test_a_bad_vector_is_refused_and_its_neighbours_are_not_written(

@@ -427,6 +427,94 @@ class DeleteItemResponse(_message.Message):
 Global___DeleteItemResponse: _TypeAlias = DeleteItemResponse  # noqa: Y015
 
 @_typing.final
+class InspectItemsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def context(self) -> _types_pb2.RequestContext: ...
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 256."""
+
+    def __init__(
+        self,
+        *,
+        context: _types_pb2.RequestContext | None = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "ids", b"ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectItemsRequest: _TypeAlias = InspectItemsRequest  # noqa: Y015
+
+@_typing.final
+class InspectItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Standing(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ID_FIELD_NUMBER: _builtins.int
+        REVISION_FIELD_NUMBER: _builtins.int
+        DELETED_FIELD_NUMBER: _builtins.int
+        JOB_ID_FIELD_NUMBER: _builtins.int
+        LINE_FIELD_NUMBER: _builtins.int
+        VECTORS_FIELD_NUMBER: _builtins.int
+        SHA256_FIELD_NUMBER: _builtins.int
+        id: _builtins.str
+        revision: _builtins.int
+        deleted: _builtins.bool
+        job_id: _builtins.str
+        """Of the write that stands; empty for a deleted item."""
+        line: _builtins.int
+        sha256: _builtins.str
+        """Digest of the item's picture; empty: it has none."""
+        @_builtins.property
+        def vectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Names of the vectors that are there."""
+
+        def __init__(
+            self,
+            *,
+            id: _builtins.str = ...,
+            revision: _builtins.int = ...,
+            deleted: _builtins.bool = ...,
+            job_id: _builtins.str = ...,
+            line: _builtins.int = ...,
+            vectors: _abc.Iterable[_builtins.str] | None = ...,
+            sha256: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "id", b"id", "job_id", b"job_id", "line", b"line", "revision", b"revision", "sha256", b"sha256", "vectors", b"vectors"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___InspectItemsResponse.Standing]:
+        """In no order; ids under which nothing stands are absent."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___InspectItemsResponse.Standing] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectItemsResponse: _TypeAlias = InspectItemsResponse  # noqa: Y015
+
+@_typing.final
 class FacetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -54,6 +54,11 @@ class RetrieverStub:
                 request_serializer=imagerag_dot_v1_dot_retriever__pb2.DeleteItemRequest.SerializeToString,
                 response_deserializer=imagerag_dot_v1_dot_retriever__pb2.DeleteItemResponse.FromString,
                 _registered_method=True)
+        self.InspectItems = channel.unary_unary(
+                '/imagerag.v1.Retriever/InspectItems',
+                request_serializer=imagerag_dot_v1_dot_retriever__pb2.InspectItemsRequest.SerializeToString,
+                response_deserializer=imagerag_dot_v1_dot_retriever__pb2.InspectItemsResponse.FromString,
+                _registered_method=True)
         self.Facet = channel.unary_unary(
                 '/imagerag.v1.Retriever/Facet',
                 request_serializer=imagerag_dot_v1_dot_retriever__pb2.FacetRequest.SerializeToString,
@@ -90,6 +95,13 @@ class RetrieverServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InspectItems(self, request, context):
+        """What stands under ids, without the items themselves: proves that what was accepted is stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Facet(self, request, context):
         """Distinct values of a field with their counts.
         """
@@ -119,6 +131,11 @@ def add_RetrieverServicer_to_server(servicer, server):
                     servicer.DeleteItem,
                     request_deserializer=imagerag_dot_v1_dot_retriever__pb2.DeleteItemRequest.FromString,
                     response_serializer=imagerag_dot_v1_dot_retriever__pb2.DeleteItemResponse.SerializeToString,
+            ),
+            'InspectItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectItems,
+                    request_deserializer=imagerag_dot_v1_dot_retriever__pb2.InspectItemsRequest.FromString,
+                    response_serializer=imagerag_dot_v1_dot_retriever__pb2.InspectItemsResponse.SerializeToString,
             ),
             'Facet': grpc.unary_unary_rpc_method_handler(
                     servicer.Facet,
@@ -234,6 +251,33 @@ class Retriever:
             '/imagerag.v1.Retriever/DeleteItem',
             imagerag_dot_v1_dot_retriever__pb2.DeleteItemRequest.SerializeToString,
             imagerag_dot_v1_dot_retriever__pb2.DeleteItemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagerag.v1.Retriever/InspectItems',
+            imagerag_dot_v1_dot_retriever__pb2.InspectItemsRequest.SerializeToString,
+            imagerag_dot_v1_dot_retriever__pb2.InspectItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class RetrieverStub:
     GetItem: _grpc.UnaryUnaryMultiCallable[_retriever_pb2.GetItemRequest, _retriever_pb2.GetItemResponse]
     DeleteItem: _grpc.UnaryUnaryMultiCallable[_retriever_pb2.DeleteItemRequest, _retriever_pb2.DeleteItemResponse]
     """Leaves a tombstone: an older write that arrives later does not bring the item back."""
+    InspectItems: _grpc.UnaryUnaryMultiCallable[_retriever_pb2.InspectItemsRequest, _retriever_pb2.InspectItemsResponse]
+    """What stands under ids, without the items themselves: proves that what was accepted is stored."""
     Facet: _grpc.UnaryUnaryMultiCallable[_retriever_pb2.FacetRequest, _retriever_pb2.FacetResponse]
     """Distinct values of a field with their counts."""
 
@@ -49,6 +51,8 @@ class RetrieverAsyncStub(RetrieverStub):
     GetItem: _aio.UnaryUnaryMultiCallable[_retriever_pb2.GetItemRequest, _retriever_pb2.GetItemResponse]  # type: ignore[assignment]
     DeleteItem: _aio.UnaryUnaryMultiCallable[_retriever_pb2.DeleteItemRequest, _retriever_pb2.DeleteItemResponse]  # type: ignore[assignment]
     """Leaves a tombstone: an older write that arrives later does not bring the item back."""
+    InspectItems: _aio.UnaryUnaryMultiCallable[_retriever_pb2.InspectItemsRequest, _retriever_pb2.InspectItemsResponse]  # type: ignore[assignment]
+    """What stands under ids, without the items themselves: proves that what was accepted is stored."""
     Facet: _aio.UnaryUnaryMultiCallable[_retriever_pb2.FacetRequest, _retriever_pb2.FacetResponse]  # type: ignore[assignment]
     """Distinct values of a field with their counts."""
 
@@ -82,6 +86,14 @@ class RetrieverServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retriever_pb2.DeleteItemResponse, _abc.Awaitable[_retriever_pb2.DeleteItemResponse]]:
         """Leaves a tombstone: an older write that arrives later does not bring the item back."""
+
+    @_abc_1.abstractmethod
+    def InspectItems(
+        self,
+        request: _retriever_pb2.InspectItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retriever_pb2.InspectItemsResponse, _abc.Awaitable[_retriever_pb2.InspectItemsResponse]]:
+        """What stands under ids, without the items themselves: proves that what was accepted is stored."""
 
     @_abc_1.abstractmethod
     def Facet(

@@ -1,4 +1,4 @@
-"""`imagerag jobs list | show | failures | cancel`."""
+"""`imagerag jobs list | show | failures | watch | pause | resume | cancel | retry | verify`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+from services.cli.errors import EXIT_FAILED
+from services.cli.jobs.proving import proof_table, verify
+from services.cli.jobs.watching import watch
 from services.cli.options import AsJson, Key, Url, open_client
 from services.cli.output import Output, plain
 
-jobs_app = typer.Typer(help="Watch and cancel ingestion jobs.", no_args_is_help=True)
+jobs_app = typer.Typer(help="Watch, steer and check ingestion jobs.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 Json = Mapping[str, Any]
-_COUNTS = ("total", "stored", "merged", "superseded", "failed", "pending")
+_COUNTS = ("total", "stored", "merged", "superseded", "failed", "skipped", "pending")
 
 
 @jobs_app.command("list")
@@ -52,6 +55,64 @@ def cancel_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJ
     with open_client(url, key) as client:
         job = client.cancel_job(job_id)
     Output(as_json=as_json).result(job, lambda: _jobs_table([job]))
+
+
+@jobs_app.command("pause")
+def pause_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Let no further item of a job begin until it is resumed."""
+    with open_client(url, key) as client:
+        job = client.pause_job(job_id)
+    Output(as_json=as_json).result(job, lambda: _jobs_table([job]))
+
+
+@jobs_app.command("resume")
+def resume_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Let a paused job go on."""
+    with open_client(url, key) as client:
+        job = client.resume_job(job_id)
+    Output(as_json=as_json).result(job, lambda: _jobs_table([job]))
+
+
+@jobs_app.command("retry")
+def retry_command(
+    job_id: JobId,
+    codes: Annotated[
+        list[str] | None, typer.Option("--code", help="Only failures with this code; may be repeated.")
+    ] = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do what failed again, as if for the first time."""
+    output = Output(as_json=as_json)
+    with open_client(url, key) as client:
+        answer = client.retry_job(job_id, codes or [])
+    if answer["left"]:
+        output.note(
+            f"{answer['left']} failures stay: they could not be read from the source. Put it right and ingest it "
+            "again; what is stored already is not stored twice."
+        )
+    output.result(answer, lambda: _jobs_table([answer["job"]]))
+
+
+@jobs_app.command("watch")
+def watch_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Follow a job to its end, with its rate and the time left."""
+    output = Output(as_json=as_json)
+    with open_client(url, key) as client:
+        job = watch(client, job_id, output)
+    output.result(job, lambda: _jobs_table([job]))
+
+
+@jobs_app.command("verify")
+def verify_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Prove that everything a job accepted is accounted for and stands in the store. Status 1: it does not."""
+    output = Output(as_json=as_json)
+    with open_client(url, key) as client:
+        proof = verify(client, job_id, output)
+    output.result(proof, lambda: proof_table(proof))
+    if not proof["proven"]:
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _jobs_table(jobs: Sequence[Json]) -> Table:

@@ -85,6 +85,18 @@ class RestClient:
                 return
             after = int(page["next"])
 
+    def pause_job(self, job_id: str) -> Json:
+        """Let no further item of a job begin for now."""
+        return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/pause")
+
+    def resume_job(self, job_id: str) -> Json:
+        """Let a paused job go on."""
+        return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/resume")
+
+    def retry_job(self, job_id: str, codes: Sequence[str]) -> Json:
+        """Do failed items again; answers `retried`, `left`, `job`. No codes: all failures."""
+        return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/retry", json={"codes": list(codes)})
+
     def cancel_job(self, job_id: str) -> Json:
         """Let no further item of a job begin."""
         return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/cancel")
@@ -117,10 +129,27 @@ class RestClient:
     @contextmanager
     def ask_stream(self, query: Json, picture: bytes | None = None) -> Iterator[Iterator[Event]]:
         """The events of an answer as they come: `hits`, `text`, `done`, `error`."""
+        with self._stream("POST", "/v1/ask", **_body(query, picture)) as events:
+            yield events
+
+    @contextmanager
+    def job_events(self, job_id: str) -> Iterator[Iterator[Event]]:
+        """A job as it goes on: `progress` with rate and time left, `done` at its end, `error`."""
+        with self._stream("GET", f"/v1/jobs/{quote(job_id, safe='')}/events") as events:
+            yield events
+
+    @contextmanager
+    def verify_job(self, job_id: str) -> Iterator[Iterator[Event]]:
+        """The check of a job: `progress` with `checked` and `total`, `done` with the proof, `error`."""
+        with self._stream("GET", f"/v1/jobs/{quote(job_id, safe='')}/verify") as events:
+            yield events
+
+    @contextmanager
+    def _stream(self, method: str, path: str, **request: Any) -> Iterator[Iterator[Event]]:
         accept = {"Accept": "text/event-stream"}
         with (
             _reaching(self.url),
-            self._http.stream("POST", "/v1/ask", headers=accept, **_body(query, picture)) as response,
+            self._http.stream(method, path, headers=accept, **request) as response,
         ):
             if response.is_error:
                 response.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from imagerag.v1 import retriever_pb2, retriever_pb2_grpc, types_pb2
 
@@ -11,7 +12,9 @@ from services.common.rpc.channel import call_metadata, unary
 from services.common.rpc.client import RpcClient
 from services.common.rpc.items import item_from_proto
 from services.common.rpc.searches import query_to_proto, result_from_proto
+from services.common.rpc.standings import standing_from_proto
 from services.common.search import Facet, SearchQuery, SearchResult
+from services.common.standing import Standing
 
 _NAME = "retriever"
 
@@ -47,11 +50,23 @@ class RetrieverClient(RpcClient):
         call = self._stub.GetItem(request, timeout=self._deadline_s, metadata=call_metadata())
         return item_from_proto(tenant, (await unary(_NAME, call)).item)
 
-    async def delete_item(self, tenant: str, item_id: str) -> bool:
-        """Delete an item for good; False if there was nothing to delete."""
-        request = retriever_pb2.DeleteItemRequest(context=_context(tenant), id=item_id)
+    async def delete_item(self, tenant: str, item_id: str, revision: int = 0) -> bool:
+        """Delete an item for good; False if there was nothing to delete.
+
+        Args:
+            tenant: Whose item.
+            item_id: Which one.
+            revision: Of the delete; 0 takes the next one.
+        """
+        request = retriever_pb2.DeleteItemRequest(context=_context(tenant), id=item_id, revision=revision)
         call = self._stub.DeleteItem(request, timeout=self._deadline_s, metadata=call_metadata())
         return (await unary(_NAME, call)).deleted
+
+    async def inspect_items(self, tenant: str, ids: Sequence[str]) -> dict[str, Standing]:
+        """What stands under each of at most 256 ids, deleted items too; ids without anything are absent."""
+        request = retriever_pb2.InspectItemsRequest(context=_context(tenant), ids=ids)
+        call = self._stub.InspectItems(request, timeout=self._deadline_s, metadata=call_metadata())
+        return dict(standing_from_proto(found) for found in (await unary(_NAME, call)).items)
 
     async def facet(
         self, tenant: str, field: str, *, condition: JsonObject | None = None, limit: int = 10

@@ -19,9 +19,11 @@ from services.common.index.checks import check_vectors
 from services.common.index.connection import connect
 from services.common.index.contract import DEFAULT_ALIAS, EmbeddingContract
 from services.common.index.filters import field_path, parse_filter
+from services.common.index.inspection import inspect
 from services.common.index.layout import ONE_NODE, WRITE_ORDERING, Layout
 from services.common.index.payload import JOB_ID, LINE, to_item, to_point, to_sparse, tombstone
 from services.common.index.tenancy import scoped
+from services.common.standing import Standing
 
 _READ_BATCH = 256
 
@@ -152,6 +154,24 @@ class Index:
             return False
         await self._write(collection, tenant, [tombstone(tenant, item_id, revision)], revision)
         return True
+
+    async def bury(self, collection: Collection, tenant: str, item_id: str, revision: int) -> None:
+        """Leave a tombstone even where nothing stands yet, unless something newer does."""
+        await self._write(collection, tenant, [tombstone(tenant, item_id, revision)], revision)
+
+    async def inspect(self, collection: Collection, tenant: str, ids: Sequence[str]) -> dict[str, Standing]:
+        """What is there of each id, tombstones too; ids without anything are absent.
+
+        Args:
+            collection: Where to look.
+            tenant: Whose items.
+            ids: At most 256.
+        """
+        if not ids:
+            return {}
+        semantic = [LegName.SEMANTIC] if collection.contract.semantic else []
+        vectors = [LegName.IMAGE, LegName.TEXT, *semantic, LegName.BM25]
+        return await inspect(self._client, collection.name, tenant, ids, vectors)
 
     async def stored(self, collection: Collection, tenant: str, ids: Sequence[str]) -> dict[str, Stored]:
         """What stands under each id, tombstones too; ids without anything are absent."""

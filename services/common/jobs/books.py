@@ -64,7 +64,7 @@ class Books:
 
     def _tally(self, job: Job) -> Tally:
         folder = _folder(job)
-        return self._tallies.get(folder, lambda: Tally(self._objects, folder, self.log(job)))
+        return self._tallies.get(folder, lambda: Tally(self._objects, folder, lambda: self.log(job)))
 
 
 def _folder(job: Job) -> JobFolder:

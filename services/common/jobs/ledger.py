@@ -97,8 +97,7 @@ class JobLedger:
             folder.job_id, tenant, self._clock.next(), len(lines), now, source, queue, trace, options=options
         )
         self._write_parts(job, lines, [*shadowed_by_key(lines), *outcomes])
-        self._write_header(job)
-        return job
+        return self._written(job)
 
     def begin(
         self,
@@ -127,8 +126,7 @@ class JobLedger:
             listed=False,
             options=options,
         )
-        self._write_header(job)
-        return job
+        return self._written(job)
 
     def job(self, tenant: str, job_id: str) -> Job:
         """The header of a job.
@@ -260,10 +258,12 @@ class JobLedger:
             known = [outcome for outcome in outcomes if layout.part_of(outcome.line, job.part_lines) == part]
             write_known_outcomes(self._objects, folder, part, known)
 
-    def _write_header(self, job: Job) -> None:
+    def _written(self, job: Job) -> Job:
+        """Write the header, unless another process has just accepted a job under this id: then that is the job."""
         self._objects.put(layout.recent_marker(job.tenant, job.revision, job.id), b"")
         self._objects.put(layout.open_marker(job.tenant, job.id), job.created_at.isoformat().encode())
-        self._objects.put(_folder(job).header, encoding.JOB.dump_json(job))
+        accepted = self._objects.create(_folder(job).header, encoding.JOB.dump_json(job))
+        return job if accepted else self.job(job.tenant, job.id)
 
     def _read_job(self, folder: JobFolder) -> Job:
         try:

@@ -16,7 +16,7 @@ from services.common.jobs.records import LineOutcome, Outcome
 from services.common.objects import ObjectStore
 from services.common.revision import RevisionClock
 
-_LINES_IN_MEMORY = 8192
+_LINES_IN_MEMORY = 4096
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
@@ -62,10 +62,10 @@ class Tally:
     Args:
         objects: Where the ledger is kept.
         folder: The job's names.
-        log: The job's outcomes.
+        log: Gives the job's outcomes; they take more room than the numbers and are kept for fewer jobs.
     """
 
-    def __init__(self, objects: ObjectStore, folder: JobFolder, log: OutcomeLog) -> None:
+    def __init__(self, objects: ObjectStore, folder: JobFolder, log: Callable[[], OutcomeLog]) -> None:
         self._objects, self._folder, self._log = objects, folder, log
         self._parts: dict[int, PartNumbers] = {}
         self._epoch: str | None = None
@@ -108,10 +108,10 @@ class Tally:
         known = self._parts.get(part, _NOTHING)
         if trusted and self._has_ended(job, part, known):
             return known
-        names = self._log.files(part)
+        names = self._log().files(part)
         files = _stand_for(names)
         if files != known.files:
-            settled = self._log.settled_part(part, names)
+            settled = self._log().settled_part(part, names)
             attempts = sum(outcome.attempts for outcome in settled.values())
             known = self._parts[part] = PartNumbers(files, dict(count(settled)), attempts)
         return known

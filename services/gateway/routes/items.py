@@ -67,7 +67,7 @@ async def get_item(item_id: str, gateway: TheGateway, tenant: Tenant) -> ItemMod
 @router.delete("/{item_id}", status_code=204)
 async def delete_item(item_id: str, gateway: TheGateway, tenant: Tenant) -> None:
     """Delete an item. A write of it that was accepted earlier does not bring it back."""
-    if not await gateway.lookup.delete_item(tenant, _checked(item_id)):
+    if not await gateway.deleting.delete(tenant, _checked(item_id)):
         raise _no_such_item()
 
 

@@ -87,13 +87,6 @@ async def get_failures(
     )
 
 
-@router.post("/{job_id}/cancel")
-async def cancel_job(job_id: str, gateway: TheGateway, tenant: Tenant) -> JobModel:
-    """Let no further item of the job begin; what is stored stays."""
-    await asyncio.to_thread(gateway.ledger.cancel, tenant, job_id)
-    return job_model(await asyncio.to_thread(gateway.ledger.progress, tenant, job_id))
-
-
 async def _read_form(request: Request, gateway: Gateway, tenant: str) -> Intake:
     async with open_form(request, files=gateway.upload_files + 1) as form:
         only_parts(form, {_FILES, _ITEMS})

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from services.common.jobs.records import JobProgress, LineOutcome, SourceType
+from services.common.jobs.records import JobProgress, JobState, LineOutcome, SourceType
 from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemDraft
 
@@ -90,7 +90,7 @@ class JobModel(ResponseModel):
     """How far a job is; `stored` to `pending` add up to `total`."""
 
     id: str
-    state: Literal["running", "done", "cancelled"]
+    state: JobState
     created_at: datetime
     closed_at: datetime | None
     source: JobSourceModel
@@ -104,6 +104,8 @@ class JobModel(ResponseModel):
     superseded: int
     """A newer write or delete of the item came first."""
     failed: int
+    skipped: int
+    """Duplicates that were left out because the job says so."""
     pending: int
     attempts: int
 
@@ -148,6 +150,7 @@ def job_model(progress: JobProgress) -> JobModel:
         merged=progress.merged,
         superseded=progress.superseded,
         failed=progress.failed,
+        skipped=progress.skipped,
         pending=progress.pending,
         attempts=progress.attempts,
     )

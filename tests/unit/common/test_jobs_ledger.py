@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from services.common.jobs import ledger as ledger_module
 from services.common.jobs.layout import PART_LINES
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import batches
-from services.common.jobs.records import JobSource, LineOutcome, ManifestLine, Outcome
+from services.common.jobs.records import Job, JobSource, LineOutcome, ManifestLine, Outcome
 from services.common.objects import LocalObjects, ObjectStore
 from services.common.revision import RevisionClock
 
@@ -103,6 +104,16 @@ def test_accepting_an_id_again_changes_nothing(tmp_path: Path) -> None:
     first = ledger.accept("default", lines(3), UPLOAD, job_id="nightly-7")
     assert ledger.accept("default", lines(9), UPLOAD, job_id="nightly-7") == first
     assert len(ledger.lines(first, 0, 99)) == 3
+
+
+def test_of_many_who_begin_one_id_at_once_all_have_the_same_job(tmp_path: Path) -> None:
+    def begin(number: int) -> Job:
+        return new_ledger(tmp_path).begin("default", JobSource("folder", f"/{number}"), job_id="nightly-8")
+
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(begin, range(16)))
+    assert len({job.revision for job in jobs}) == 1
+    assert new_ledger(tmp_path).jobs("default", 10) == jobs[:1]
 
 
 def test_of_lines_with_one_client_key_the_last_is_worked_on(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from fastapi.routing import APIRoute
 
 from services.common.api_keys import Scope
 from services.gateway.policy import RULES, Policy
-from services.gateway.routes import ask, health, items, jobs, media, page, search
+from services.gateway.routes import ask, health, items, job_control, jobs, media, page, search
 
 ROUTERS: list[APIRouter] = [
     ask.router,
     health.router,
     items.router,
+    job_control.router,
     jobs.router,
     media.router,
     page.router,
@@ -34,7 +35,7 @@ def test_what_changes_something_needs_the_scope_write() -> None:
     }
     assert {rule.scopes for rule in changing} == {(Scope.WRITE,)}
     assert all(rule.is_audited for rule in changing)
-    assert len(changing) == 5
+    assert len(changing) == 8
 
 
 def test_data_is_never_open() -> None:
@@ -47,7 +48,9 @@ def test_who_only_writes_can_follow_and_sees_no_item() -> None:
         "/v1/info",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/events",
         "/v1/jobs/{job_id}/failures",
+        "/v1/jobs/{job_id}/verify",
         "/v1/media/{sha256}",
     }
 

@@ -51,9 +51,9 @@ def look_at(rgb: NDArray[np.uint8]) -> Look:
         rgb: The frame in small, shape (256, 256, 3).
     """
     pixels = rgb.astype(np.float32)
-    brightness = pixels @ _BRIGHTNESS
-    blue = _around_middle(0.564 * (pixels[..., 2] - brightness))
-    red = _around_middle(0.713 * (pixels[..., 0] - brightness))
+    brightness = np.asarray(pixels @ _BRIGHTNESS, np.float32)
+    blue = _around_middle(pixels[..., 2] - brightness, 0.564)
+    red = _around_middle(pixels[..., 0] - brightness, 0.713)
     grid = _cells(brightness, GRID_PX)
     red_mean, green_mean, blue_mean = (int(value) for value in pixels.mean(axis=(0, 1)))
     return Look(
@@ -99,8 +99,8 @@ def is_blend(middle: Floats, before: Floats, after: Floats) -> bool:
     return 0.1 < share < 0.9 and float(rest @ rest) < 0.05 * length
 
 
-def _around_middle(difference: Floats) -> Floats:
-    return np.asarray(np.clip(128 + difference, 0, 255), np.float32)
+def _around_middle(difference: Floats, scale: float) -> Floats:
+    return np.asarray(np.clip(128 + np.float32(scale) * difference, 0, 255), np.float32)
 
 
 def _correlation(one: Floats, other: Floats) -> float:

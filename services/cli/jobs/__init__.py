@@ -1,0 +1,1 @@
+"""Jobs as a person follows and checks them."""
