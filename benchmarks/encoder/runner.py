@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -63,6 +64,8 @@ def main() -> None:
     unknown = [part for part in arguments.parts if part not in _PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(_PARTS)}")
+    # Servers are stopped on the way out, also when this process is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _benchmark(arguments)
 
 
