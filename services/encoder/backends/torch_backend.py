@@ -32,8 +32,9 @@ class TorchBackend:
         dtype = _DTYPES[placement.precision]
         convert(towers.module, placement)
         self._towers = towers
-        self._execution = execution_on(placement.device)
         self._normalise = Normalisation(towers.preprocessing, torch.device(placement.device), dtype)
+        # Last: it waits until everything is on the device.
+        self._execution = execution_on(placement.device)
         self._description = ModelDescription(
             model=towers.name,
             weights=towers.weights,
