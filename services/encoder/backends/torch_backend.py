@@ -17,7 +17,7 @@ from services.encoder.backends.towers import Towers
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}
 """Of everything but the rounded weights."""
-_BATCH_ITEMS = {"cpu": 64, "cuda": 256}
+_BATCH_ITEMS = {"cpu": 32, "cuda": 256}
 
 
 class TorchBackend:
