@@ -56,7 +56,7 @@ def this_machine() -> Machine:
 
 
 class Others:
-    """How busy everybody else kept the cores since this was made; figures of a busy machine are not to be trusted."""
+    """How busy everybody else kept the cores since this was made: on a busy machine figures mean little."""
 
     def __init__(self) -> None:
         self._began_s, self._busy_s, self._own_s = time.monotonic(), _busy_s(), _own_s()
