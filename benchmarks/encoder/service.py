@@ -16,8 +16,8 @@ from benchmarks.encoder.stages import HOW, Bound
 from benchmarks.measuring import Goal, Ratio, Series
 from benchmarks.report import Row
 
-PER_PRECISION_WAYS = 11
-_PIXELS, _JPEG, _TEXT, _ALONE, _ALONE_JPEG = "pixels", "jpeg", "text", "alone", "alone jpeg"
+PER_PRECISION_WAYS = 12
+_PIXELS, _BULK, _JPEG, _TEXT, _ALONE, _ALONE_JPEG = "pixels", "bulk", "jpeg", "text", "alone", "alone jpeg"
 _BARE, _BARE_TEXT, _BARE_ALONE, _BOUND = "bare", "bare text", "bare alone", "bound"
 _OWN, _OWN_ALONE = "own", "own alone"
 _ALONE_CALLS = 60
@@ -45,8 +45,9 @@ async def _measure(bench: Bench, precision: str) -> list[Row]:
         )
         bare = BareModel(bench.model, "cpu", precision)
         batch = bare.best_batch(cpus)
-        pixels = bench.sized(bench.load(server, "pixels", callers=CALLERS))
-        jpeg = bench.sized(bench.load(server, "jpeg", callers=CALLERS))
+        pixels = bench.sized(bench.load(server, "pixels", callers=CALLERS, interactive=True))
+        bulk = bench.sized(bench.load(server, "pixels", callers=CALLERS))
+        jpeg = bench.sized(bench.load(server, "jpeg", callers=CALLERS, interactive=True))
         text = bench.sized(bench.load(server, "text", callers=CALLERS, interactive=True))
         alone = bench.load(server, "pixels", interactive=True, requests=_ALONE_CALLS)
         own = OwnForward(bench.model, precision, cpus, bench.payloads.pixels)
@@ -54,6 +55,7 @@ async def _measure(bench: Bench, precision: str) -> list[Row]:
         bound = Bound(bench, own, arrangement.batch, empty)
         ways: Ways = {
             _PIXELS: throughput(pixels),
+            _BULK: throughput(bulk),
             _JPEG: kept(jpeg, generators),
             _TEXT: throughput(text),
             _ALONE: lambda: _p50_ms(alone),
@@ -95,10 +97,13 @@ def _stages(bound: Bound, generators: list[Outcome]) -> str:
 
 
 def _full_rows(series: Series, stages: str, bare: str, own: str) -> tuple[Ratio, ...]:
-    full = f"{CALLERS} callers with one picture each over gRPC, all cores; the load generator shares them."
+    full = (
+        f"{CALLERS} callers with a picture each over gRPC, interactive lane, all cores, the load generator's too."
+    )
     ready = f"{full} Pictures come decoded and scaled, uint8."
     plain = f"{ready} Bare: transformers' model, {bare}, all cores, tensors ready."
     inner = f"{ready} Own backend: called as the service calls it, without the service, {own}."
+    slow = "The same callers in the bulk lane, whose batches are short so that queries need not wait; no goal."
     texts = f"{CALLERS} callers with four words each, interactive lane. Bare: batches of {CALLERS}, tokens ready."
 
     def rate(name: str, meaning: str, ours: str, yardstick: str, goal: Goal | None = None) -> Ratio:
@@ -108,6 +113,7 @@ def _full_rows(series: Series, stages: str, bare: str, own: str) -> tuple[Ratio,
     return (
         rate("service, prepared pictures / bare forward", plain, _PIXELS, _BARE, Goal(0.90)),
         rate("service, prepared pictures / own backend", inner, _PIXELS, _OWN, Goal(0.90)),
+        rate("service, prepared pictures in the bulk lane / own backend", slow, _BULK, _OWN),
         rate("service, JPEG 500 x 375 / bound", f"{full} {stages}", _JPEG, _BOUND, Goal(0.85)),
         rate("service, JPEG 500 x 375 / bare forward", f"{full} No goal: decoding costs.", _JPEG, _BARE),
         rate("service, short queries / bare text forward", texts, _TEXT, _BARE_TEXT),
