@@ -89,16 +89,6 @@ class BareModel:
         with torch_threads(threads):
             return passes * len(texts) / self._seconds(passes, lambda: self.forward_texts(prepared))
 
-    def cpu_s_per_image(self, batch: int, passes: int) -> float:
-        """Processor seconds of one thread for each picture."""
-        prepared = self.blank(batch)
-        with torch_threads(1):
-            self.forward(prepared)
-            began = time.thread_time()
-            for _ in range(passes):
-                self.forward(prepared)
-            return (time.thread_time() - began) / (passes * batch)
-
     def latencies_s(self, count: int, threads: int) -> list[float]:
         """Of passes with one picture each."""
         prepared = self.blank(1)

@@ -24,7 +24,8 @@ async def run(bench: Bench) -> list[Row]:
     ):
         servers = {_ON: on, _OFF: off, _OFF_STREAMS: streams}
         loads = {
-            name: bench.sized(bench.load(server, "pixels", callers=CALLERS)) for name, server in servers.items()
+            name: bench.sized(bench.load(server, "pixels", callers=CALLERS, interactive=True))
+            for name, server in servers.items()
         }
         series = await bench.measure({name: throughput(load) for name, load in loads.items()})
     callers = f"{CALLERS} callers with a prepared picture each, against one picture at a time"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,35 @@ def this_machine() -> Machine:
         avx512_bf16=on_x86 and torch.cpu._is_avx512_bf16_supported(),
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "",
     )
+
+
+class Others:
+    """How busy everybody else kept the cores since this was made: on a busy machine figures mean little."""
+
+    def __init__(self) -> None:
+        self._began_s, self._busy_s, self._own_s = time.monotonic(), _busy_s(), _own_s()
+
+    def share(self) -> float | None:
+        """Of all cores, 0 to 1; None where the system does not tell. Children must have ended."""
+        if self._busy_s is None or (busy_s := _busy_s()) is None:
+            return None
+        available_s = (time.monotonic() - self._began_s) * (os.cpu_count() or 1)
+        return max(0.0, (busy_s - self._busy_s) - (_own_s() - self._own_s)) / available_s
+
+
+def _busy_s() -> float | None:
+    """Of all processors: user, nice, system, interrupts."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return None
+    fields = [int(field) for field in first.split()[1:]]
+    return (sum(fields[:3]) + fields[5] + fields[6]) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_s() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _cpu_name() -> str:

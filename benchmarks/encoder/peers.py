@@ -34,7 +34,9 @@ async def run(bench: Bench) -> list[Row]:
         ways: dict[str, Callable[[], float]] = {}
         for precision in precisions:
             server = stack.enter_context(bench.encoder(f"peers-{precision}", precision=precision))
-            ways[f"ours {precision}"] = throughput(bench.sized(bench.load(server, "jpeg", callers=CALLERS)))
+            ways[f"ours {precision}"] = throughput(
+                bench.sized(bench.load(server, "jpeg", callers=CALLERS, interactive=True))
+            )
             if precision == precisions[0]:
                 text = bench.load(server, "text", callers=CALLERS, interactive=True)
                 ways["ours text"] = throughput(bench.sized(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from benchmarks.encoder import batching, cuda, forward, lanes, payloads, peers, service
 from benchmarks.encoder.bench import Bench
-from benchmarks.encoder.machine import Machine, this_machine
+from benchmarks.encoder.machine import Machine, Others, this_machine
 from benchmarks.measuring import ROUNDS
 from benchmarks.model import FOLDER, build
 from benchmarks.report import Row, render, write
@@ -63,6 +64,8 @@ def main() -> None:
     unknown = [part for part in arguments.parts if part not in _PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(_PARTS)}")
+    # Servers are stopped on the way out, also when this process is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _benchmark(arguments)
 
 
@@ -70,7 +73,7 @@ def _benchmark(arguments: argparse.Namespace) -> None:
     started, notes = time.perf_counter(), Console(stderr=True, highlight=False)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     notes.print("Building the model (random weights, the shape of ViT-B/32) and the pictures ...")
-    machine, cache = this_machine(), arguments.cache.expanduser()
+    machine, others, cache = this_machine(), Others(), arguments.cache.expanduser()
     path = arguments.json or RESULTS / f"encoder-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     with tempfile.TemporaryDirectory(prefix="imagerag-bench-") as folder:
         work = Path(folder)
@@ -88,12 +91,13 @@ def _benchmark(arguments: argparse.Namespace) -> None:
 
         def keep(rows: Sequence[Row]) -> None:
             """After each part, so that a run that is cut short is not lost."""
-            write(path, rows, _document(machine), time.perf_counter() - started)
+            write(path, rows, _document(machine, others), time.perf_counter() - started)
 
         rows = asyncio.run(_measure(arguments.parts or list(_PARTS), bench, notes, keep))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_COLUMNS).print(
-        render(rows, _document(machine), time.perf_counter() - started)
-    )
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_COLUMNS)
+    console.print(render(rows, _document(machine, others), time.perf_counter() - started))
+    if (share := others.share()) is not None:
+        console.print(f"Other processes used {share:.0%} of the cores meanwhile.")
 
 
 async def _measure(
@@ -114,7 +118,7 @@ async def _measure(
     return rows
 
 
-def _document(machine: Machine) -> dict[str, Any]:
+def _document(machine: Machine, others: Others) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": machine.cpu,
@@ -122,6 +126,7 @@ def _document(machine: Machine) -> dict[str, Any]:
         "amx": machine.amx,
         "avx512_bf16": machine.avx512_bf16,
         "gpu": machine.gpu,
+        "others_share": others.share(),
         "precision": " and ".join(machine.precisions),
         "model": FOLDER,
         "python": platform.python_version(),

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from benchmarks.bare import BareModel
 from benchmarks.encoder.bench import CALLERS, Bench
 from benchmarks.encoder.load import send
+from benchmarks.encoder.own import OwnForward
 from benchmarks.encoder.servers import ServerProcess
 from services.common.media.images import decode_rgb
 from services.common.media.preprocessing import CLIP
 
 HOW = (
     "The bound is cores / (processor seconds of the stages for one picture), each measured alone in the same "
-    "round: decode and scale, the thread time of one thread over the pictures; forward, the thread time of one "
-    "thread over the best batch; RPC, the processor time of a server that answers at once and of its load "
-    "generator, for the same requests."
+    "round: decode and scale, the thread time of one thread over the pictures; forward, the processor time of "
+    "the service's own backend on one thread; RPC, the processor time of a server that answers at once and of its "
+    "load generator, for the same requests."
 )
-_PASSES = 1
 _ANSWERED_AT_ONCE = 512
 
 
@@ -28,21 +27,21 @@ class Bound:
 
     Attributes:
         bench: What is sent.
-        bare: The model.
-        batch: Its best batch.
+        own: The service's backend.
+        batch: Of its best arrangement.
         at_once: `benchmarks.encoder.empty_server`, running.
         parts_ms: Of each round: decode and scale, forward, RPC, in milliseconds.
     """
 
     bench: Bench
-    bare: BareModel
+    own: OwnForward
     batch: int
     at_once: ServerProcess
     parts_ms: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __call__(self) -> float:
         """Pictures a second that these cores have time for."""
-        stages_s = (self._decode_s(), self.bare.cpu_s_per_image(self.batch, _PASSES), self._rpc_s())
+        stages_s = (self._decode_s(), self.own.cpu_s_per_image(self.batch), self._rpc_s())
         decode_ms, forward_ms, rpc_ms = (stage * 1e3 for stage in stages_s)
         self.parts_ms.append((decode_ms, forward_ms, rpc_ms))
         return self.bench.machine.cpus / sum(stages_s)

@@ -58,17 +58,18 @@ async def serving(
         text_backend: The second text encoder; None: there is none.
     """
     served = backend.description
+    batch_items = min(settings.device_batch_items or served.batch_items, served.batch_items)
     bulk_batch_s = settings.bulk_batch_ms / 1000 or _BULK_BATCH_S[served.device]
     models = Models(backend, text_backend, InputLimits(settings.max_text_chars, settings.image_limits()))
     async with AsyncExitStack() as stack:
         batcher = Batcher(
             models.compute,
             _streams(settings, served, stack),
-            Capacity(models.batch_items(settings.device_batch_items)),
+            Capacity(models.batch_items(batch_items)),
             bulk_batch_s,
         )
         stack.push_async_callback(batcher.stop)
-        ahead_items = _BATCHES_AHEAD * served.streams * min(settings.device_batch_items, served.batch_items)
+        ahead_items = _BATCHES_AHEAD * served.streams * batch_items
         pipeline = Pipeline(models, batcher, _desks(settings, stack), ahead_items)
         limits = ServiceLimits(settings.max_batch_items, _stream_items(settings, ahead_items), bulk_batch_s)
         service = EncoderService(models, pipeline, _admission(settings), limits)

@@ -138,7 +138,7 @@ def test_a_search_is_one_trace_from_the_request_to_the_store(
     queried = tree.one("retriever", "CLIENT", "query_batch_points imagerag-.*", searched)
     assert queried.attributes["db.operation.batch.size"] >= 2
     tree.one("store", "SERVER", "POST /collections/{name}/points/query/batch", queried)
-    tree.one("retriever", "CLIENT", "GET", searched)
+    tree.one("retriever", "CLIENT", "MGET", searched)
     assert request.attributes["http.response.status_code"] == 200
     assert not any(seen.failed for seen in collector.trace(trace)), tree.text
 

@@ -21,12 +21,13 @@ from tests.fixtures.tiny_clip import save_tiny_clip
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 DEADLINE_S = 0.05
 CALLERS, PICTURES = 20, 4
+BATCH = 8
 COMPUTED = "imagerag_encoder_batch_items_sum"
 
 
 @dataclass(frozen=True)
 class SlowEncoder:
-    """An encoder whose model takes about half a second for a picture on one thread."""
+    """An encoder whose model takes about half a second for a batch of `BATCH` pictures on one thread."""
 
     process: EncoderProcess
     metrics_port: int
@@ -39,16 +40,16 @@ class SlowEncoder:
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowEncoder]:
     folder = tmp_path_factory.mktemp("slow")
-    # 3,137 patches of 4 px: the work of a large model without its weights.
+    # 785 patches of 8 px: the work of a large model without its weights.
     model = save_tiny_clip(
-        folder / "model", patch_size=4, hidden_size=128, intermediate_size=512, num_hidden_layers=5
+        folder / "model", patch_size=8, hidden_size=128, intermediate_size=512, num_hidden_layers=8
     )
     port = free_port()
     settings = {
         "IMAGERAG_ENCODER_MODEL": str(model),
         "IMAGERAG_ENCODER_PRECISION": "float32",
         "IMAGERAG_ENCODER_STREAMS": "1",
-        "IMAGERAG_ENCODER_DEVICE_BATCH_ITEMS": "1",
+        "IMAGERAG_ENCODER_DEVICE_BATCH_ITEMS": str(BATCH),
         "IMAGERAG_ENCODER_METRICS_PORT": str(port),
     }
     with EncoderProcess(folder / "encoder", settings) as process:
@@ -58,11 +59,11 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowEncoder]:
 @pytest.fixture
 async def client(slow: SlowEncoder) -> AsyncIterator[EncoderClient]:
     async with EncoderClient(slow.process.address, deadline_s=60) as opened:
-        await encode_one(opened, seed=0)
+        await encode_batch(opened, seed=0)
         yield opened
 
 
-async def encode_one(client: EncoderClient, seed: int, pictures: int = 1, deadline_s: float = 60) -> float:
+async def encode_batch(client: EncoderClient, seed: int, pictures: int = BATCH, deadline_s: float = 60) -> float:
     """Seconds until the answer, or until the deadline's error."""
     images = [encode(noise(32, 32, seed * 100 + number), "JPEG") for number in range(pictures)]
     began = time.perf_counter()
@@ -73,46 +74,46 @@ async def encode_one(client: EncoderClient, seed: int, pictures: int = 1, deadli
         assert not any(isinstance(row, ImageragError) for row in rows)
     except DeadlineError:
         return time.perf_counter() - began
-    assert deadline_s > 1, "a model that takes half a second answered within the deadline"
+    assert deadline_s > 1, "a batch that takes half a second was answered within the deadline"
     return time.perf_counter() - began
 
 
 async def test_expired_calls_end_at_once_and_are_not_computed(slow: SlowEncoder, client: EncoderClient) -> None:
-    alone_s = await encode_one(client, seed=1)
+    alone_s = await encode_batch(client, seed=1)
     before = slow.computed()
-    busy = asyncio.create_task(encode_one(client, seed=2))
+    busy = asyncio.create_task(encode_batch(client, seed=2))
     await asyncio.sleep(0.1)
     ended_s = await asyncio.gather(
-        *(encode_one(client, 10 + caller, PICTURES, DEADLINE_S) for caller in range(CALLERS))
+        *(encode_batch(client, 10 + caller, PICTURES, DEADLINE_S) for caller in range(CALLERS))
     )
     busy_s = await busy
     # Whatever had been left in the queue would be computed now, before this one.
-    next_s = await encode_one(client, seed=3)
+    next_s = await encode_batch(client, seed=3)
     computed = slow.computed() - before
     print(
-        f"\na picture takes {alone_s * 1000:.0f} ms; {CALLERS} calls of {PICTURES} pictures with a deadline of "
+        f"\na batch takes {alone_s * 1000:.0f} ms; {CALLERS} calls of {PICTURES} pictures with a deadline of "
         f"{DEADLINE_S * 1000:.0f} ms ended after p50 {percentile(ended_s, 0.5) * 1000:.0f} ms, at most "
-        f"{max(ended_s) * 1000:.0f} ms; computed {computed:.0f} of {CALLERS * PICTURES + 2} pictures; the call "
-        f"before them took {busy_s * 1000:.0f} ms, the next one {next_s * 1000:.0f} ms"
+        f"{max(ended_s) * 1000:.0f} ms; computed {computed:.0f} of {CALLERS * PICTURES + 2 * BATCH} pictures; "
+        f"the call before them took {busy_s * 1000:.0f} ms, the next one {next_s * 1000:.0f} ms"
     )
     assert alone_s > 5 * DEADLINE_S
     assert max(ended_s) < DEADLINE_S + 0.25
-    # The busy call and the next one; the model is not interrupted, so one picture more may have been begun.
-    assert computed <= 3
+    # The busy call and the next one; the model is not interrupted, so one batch more may have been begun.
+    assert computed <= 3 * BATCH
     assert next_s < 3 * alone_s
 
 
 async def test_a_call_that_is_cancelled_is_not_computed(slow: SlowEncoder, client: EncoderClient) -> None:
     before = slow.computed()
-    busy = asyncio.create_task(encode_one(client, seed=20))
+    busy = asyncio.create_task(encode_batch(client, seed=20))
     await asyncio.sleep(0.1)
-    waiting = [asyncio.create_task(encode_one(client, 30 + caller, PICTURES)) for caller in range(CALLERS)]
+    waiting = [asyncio.create_task(encode_batch(client, 30 + caller, PICTURES)) for caller in range(CALLERS)]
     await asyncio.sleep(0.2)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     await busy
-    await encode_one(client, seed=21)
+    await encode_batch(client, seed=21)
     computed = slow.computed() - before
-    print(f"\ncancelled: computed {computed:.0f} of {CALLERS * PICTURES + 2} pictures")
-    assert computed <= 3
+    print(f"\ncancelled: computed {computed:.0f} of {CALLERS * PICTURES + 2 * BATCH} pictures")
+    assert computed <= 3 * BATCH

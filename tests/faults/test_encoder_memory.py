@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import statistics
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,9 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory from /proc"),
 ]
-FIRST, ALL, STEP = 2_000, 20_000, 6_000
+FIRST, LAST = (2_000, 2_500, 3_000), (19_000, 19_500, 20_000)
+"""Readings at the beginning and the end; a single one moves by 10 % with what the allocator holds back."""
+BETWEEN = (8_000, 14_000)
 THREADS = 6
 MOST_A_CALL = 16
 SIDES_PX = (64, 1600)
@@ -100,7 +103,7 @@ def test_memory_does_not_grow_with_the_pictures_seen(encoder: EncoderProcess) ->
     resident: dict[int, int] = {0: resident_bytes(encoder.pid)}
     done = 0
     with ThreadPoolExecutor(THREADS) as pool:
-        for goal in (FIRST, *range(FIRST + STEP, ALL + 1, STEP)):
+        for goal in (*FIRST, *BETWEEN, *LAST):
             running = [
                 pool.submit(send, encoder.address, files, count, goal + number)
                 for number, count in enumerate(shares(goal - done))
@@ -110,5 +113,6 @@ def test_memory_does_not_grow_with_the_pictures_seen(encoder: EncoderProcess) ->
             time.sleep(1)
             resident[done] = resident_bytes(encoder.pid)
     shown = ", ".join(f"after {count:,}: {size / 2**20:.0f} MiB" for count, size in resident.items())
-    print(f"\n{shown}; ratio {resident[ALL] / resident[FIRST]:.3f}; {time.monotonic() - began:.0f} s")
-    assert resident[ALL] <= 1.10 * resident[FIRST]
+    first, last = (statistics.median(resident[count] for count in counts) for counts in (FIRST, LAST))
+    print(f"\n{shown}; ratio of the medians {last / first:.3f}; {time.monotonic() - began:.0f} s")
+    assert last <= 1.10 * first

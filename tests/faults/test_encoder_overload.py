@@ -29,7 +29,7 @@ pytestmark = [
 ]
 CPUS = os.cpu_count() or 1
 SERVED, REFUSED = "OK", "RESOURCE_EXHAUSTED"
-PLACES = 48
+PLACES = 24
 PEAK_S, OVERLOAD_S, CALM_S = 20.0, 60.0, 15.0
 MARGIN_S = 3.0
 NORMAL_AFTER_S = 5.0

@@ -93,9 +93,14 @@ class _Lane(threading.local):
 
 
 class CudaExecution:
-    """Each calling thread has a stream: while the batch of one is computed, that of another is copied."""
+    """Each calling thread has a stream: while the batch of one is computed, that of another is copied.
+
+    Everything that batches read must have been put on the device before: these streams do not wait for the default
+    one.
+    """
 
     def __init__(self) -> None:
+        torch.cuda.synchronize()
         self._device = torch.device("cuda")
         self._lane = _Lane()
         DEVICE_MEMORY_BYTES.labels("allocated").set_function(torch.cuda.memory_allocated)

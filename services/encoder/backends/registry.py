@@ -9,6 +9,7 @@ import structlog
 from services.common.settings import SettingsError
 from services.encoder.backends import golden
 from services.encoder.backends.backend import Backend
+from services.encoder.backends.openmp import wait_briefly
 from services.encoder.settings import EncoderSettings
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ def _extra(settings: EncoderSettings) -> str:
 
 
 def _load(settings: EncoderSettings) -> Backend:
+    wait_briefly()
     if settings.model == STARTER_NAME:
         from services.encoder.backends import starter_golden, starter_runtime
 

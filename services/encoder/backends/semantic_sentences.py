@@ -21,7 +21,7 @@ from services.encoder.backends.backend import TextSpaceDescription, unit
 from services.encoder.backends.devices import Placement, memory_errors
 from services.encoder.backends.execution import execution_on
 from services.encoder.backends.families.checkpoint import Checkpoint, UnsupportedModelError, hash_weights
-from services.encoder.backends.families.tokens import Tokenize, fast, slow
+from services.encoder.backends.families.tokens import Tokenize, tokens_of
 from services.encoder.backends.golden_inputs import TEXTS
 from services.encoder.backends.semantic_layout import Layout, Pooling
 from services.encoder.backends.torch_backend import convert
@@ -166,13 +166,9 @@ def load_model(checkpoint: Checkpoint, layout: Layout) -> SentenceModel:
     dense = [_dense(checkpoint, folder) for folder in layout.dense]
     module = Pooled(transformer, layout.pooling, dense).eval()
     tokenizer = checkpoint.tokenizer()
+    pad_id = int(tokenizer.pad_token_id or 0)
     max_tokens = _max_tokens(layout, tokenizer, transformer.config)
     references = _references(module, checkpoint.tokenizer(), layout, max_tokens)
-    tokens = (
-        fast(tokenizer, max_tokens, lower_case=layout.lower_case)
-        if tokenizer.is_fast
-        else slow(tokenizer, max_tokens)
-    )
     # A head over the first token that these models are saved with or without; it shapes no vector.
     state = {name: weight for name, weight in module.state_dict().items() if ".pooler." not in name}
     return SentenceModel(
@@ -180,11 +176,16 @@ def load_model(checkpoint: Checkpoint, layout: Layout) -> SentenceModel:
         module=module,
         weights=hash_weights(state),
         layout=layout,
-        tokenize=tokens,
-        pad_id=int(tokenizer.pad_token_id or 0),
+        tokenize=_tokens(tokenizer, layout, max_tokens),
+        pad_id=pad_id,
         max_tokens=max_tokens,
         references=references,
     )
+
+
+def _tokens(tokenizer: Any, layout: Layout, max_tokens: int) -> Tokenize:
+    tokenize = tokens_of(tokenizer, max_tokens)
+    return (lambda text: tokenize(text.lower())) if layout.lower_case else tokenize
 
 
 def _transformer(checkpoint: Checkpoint) -> Any:

@@ -17,7 +17,9 @@ from services.encoder.backends.towers import Towers
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}
 """Of everything but the rounded weights."""
-_BATCH_ITEMS = {"cpu": 64, "cuda": 256}
+_BATCH_ITEMS = {"cpu": 8, "cuda": 256}
+"""A core is fastest with about eight pictures (ViT-B/32 in bfloat16, img/s: 24 with 1, 37 with 8, 37 with 32), and
+where several streams compute, larger batches leave the others next to nothing to take."""
 
 
 class TorchBackend:
@@ -32,8 +34,9 @@ class TorchBackend:
         dtype = _DTYPES[placement.precision]
         convert(towers.module, placement)
         self._towers = towers
-        self._execution = execution_on(placement.device)
         self._normalise = Normalisation(towers.preprocessing, torch.device(placement.device), dtype)
+        # Last: it waits until everything is on the device.
+        self._execution = execution_on(placement.device)
         self._description = ModelDescription(
             model=towers.name,
             weights=towers.weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +112,23 @@ def test_callers_at_once_get_the_vectors_they_would_get_alone() -> None:
         rows = callers.map(lambda index: sentences.query([texts[index % 18]], 1 + index % 2)[0], range(54))
         for index, row in enumerate(rows):
             np.testing.assert_array_equal(row, alone[index % 18])
+
+
+def test_loading_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    Sentences()
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "OMP_WAIT_POLICY" not in os.environ
+
+
+def test_threads_of_the_engine_wait_asleep() -> None:
+    program = "from services.encoder.backends.starter_sentences import Sentences; Sentences()"
+    environment = {**os.environ, "OMP_DISPLAY_ENV": "true"}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in ended.stderr
 
 
 def test_long_texts_are_cut_before_they_are_queued(starter: StarterBackend) -> None:
