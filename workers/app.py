@@ -31,6 +31,7 @@ from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
 from services.common.telemetry.metrics import BUILD_INFO, serve_metrics, set_build_info
 from workers.backlog import BacklogCollector, BacklogWatch
+from workers.enrich.stage import EnrichmentStage
 from workers.ingest.batch import BatchService
 from workers.ingest.ingestor import Ingestor
 from workers.ingest.pictures import PictureIntake
@@ -123,7 +124,9 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         )
         redis = stack.enter_context(_redis(settings))
         leases = Leases(redis, settings.lease_s)
-        ingestor = Ingestor(await _cached(encoder, settings, stack), index, intake, settings.chunk_items)
+        ingestor = Ingestor(
+            await _cached(encoder, settings, stack), index, intake, EnrichmentStage({}), settings.chunk_items
+        )
         yield Services(
             BatchService(
                 ledger,

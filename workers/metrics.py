@@ -25,9 +25,14 @@ BATCH_SECONDS = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "imagerag_worker_stage_seconds",
-    "Time of each stage of ingest for one group of items, in seconds: decode, encode, upsert.",
+    "Time of each stage of ingest for one group of items, in seconds: decode, ocr, captions, tags, encode, upsert.",
     ["stage"],
     buckets=_SECONDS,
+)
+FAILED_ENRICHMENTS = Counter(
+    "imagerag_worker_failed_enrichments_total",
+    "Pictures that an enrichment failed on, by its name and the error's code.",
+    ["enrichment", "code"],
 )
 FAILED_ITEMS = Counter("imagerag_worker_failed_items_total", "Lines given up, by the error's code.", ["code"])
 

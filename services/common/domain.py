@@ -91,6 +91,50 @@ class Media:
 
 
 @dataclass(frozen=True)
+class Caption:
+    """What a vision model wrote about a picture. It is a model's word and no one's else: never mixed with `text`.
+
+    Attributes:
+        brief: One sentence.
+        detailed: A few sentences.
+        keywords: What is seen, in single words.
+        text_content: What the model read in the picture.
+        data_points: Figures of a chart or table, each as one line.
+        model: Its id.
+    """
+
+    brief: str = ""
+    detailed: str = ""
+    keywords: tuple[str, ...] = ()
+    text_content: str = ""
+    data_points: tuple[str, ...] = ()
+    model: str = ""
+
+
+class DuplicateKind(StrEnum):
+    """In which way an item's picture is another item's."""
+
+    EXACT = "exact"
+    """The same bytes."""
+    NEAR = "near"
+    """It looks the same: the perceptual hashes are close, and so are the image vectors."""
+
+
+@dataclass(frozen=True)
+class DuplicateOf:
+    """The item that was there first.
+
+    Attributes:
+        item_id: Of the same tenant.
+        similarity: Cosine of the image vectors, 1 for the same bytes.
+    """
+
+    item_id: str
+    kind: DuplicateKind
+    similarity: float = 1.0
+
+
+@dataclass(frozen=True)
 class Item:
     """A thing one can find: a picture, a passage, or both.
 
@@ -98,6 +142,11 @@ class Item:
         id: uuid5 of tenant and key, see `services.common.index.ids`.
         revision: Monotonic integer below 2^53, see `services.common.revision`.
         ingested_at: Aware UTC time.
+        ocr_text: What was read inside the picture.
+        caption: What a vision model wrote about the picture.
+        labels: What a model names as seen in the picture; `tags` are the user's.
+        duplicate_of: Set where the picture was there before and the job asked for links.
+        incomplete: Enrichments that were asked for and failed: `ocr`, `captions`, `tags`.
         metadata: The user's own fields.
     """
 
@@ -116,6 +165,10 @@ class Item:
     position: Position | None = None
     media: Media | None = None
     metadata: JsonObject = field(default_factory=dict)
+    caption: Caption | None = None
+    labels: tuple[str, ...] = ()
+    duplicate_of: DuplicateOf | None = None
+    incomplete: tuple[str, ...] = ()
 
     def searchable_text(self) -> str:
         """Everything a word query is matched against, in one string."""

@@ -42,7 +42,7 @@ class _Servicer(retriever_pb2_grpc.RetrieverServicer):
     async def Search(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 
-    BatchSearch = GetItem = Facet = Search
+    BatchSearch = GetItem = InspectItems = Facet = Search
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -14,6 +14,8 @@ from services.common.domain import IndexedItem, Item, ItemVectors, SparseVector,
 from services.common.errors import FingerprintMismatchError, ImageragError, InternalError
 from services.common.index.bm25 import encode_document
 from services.common.jobs.records import Job, LineOutcome, Outcome
+from workers.enrich.enrichment import SeenPicture
+from workers.enrich.stage import EnrichmentStage
 from workers.ingest.items import NumberedLine, build_item, outcome_of
 from workers.ingest.pictures import Picture, PictureIntake
 from workers.ingest.ports import Encoder, ItemIndex
@@ -68,12 +70,20 @@ class Ingestor:
         encoder: Makes the vectors.
         index: Takes the items.
         intake: Reads and keeps the pictures.
+        enriching: Finds out more about pictures, as far as a job asks for it.
         chunk_items: Lines that are prepared together.
     """
 
-    def __init__(self, encoder: Encoder, index: ItemIndex, intake: PictureIntake, chunk_items: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        index: ItemIndex,
+        intake: PictureIntake,
+        enriching: EnrichmentStage,
+        chunk_items: int,
+    ) -> None:
         self._encoder, self._index, self._intake = encoder, index, intake
-        self._chunk_items = chunk_items
+        self._enriching, self._chunk_items = enriching, chunk_items
         self._targets = Targets(encoder, index)
 
     async def ingest(self, job: Job, lines: Sequence[NumberedLine]) -> Report:
@@ -105,12 +115,13 @@ class Ingestor:
             async with in_flight:
                 async with reading:
                     prepared = await asyncio.to_thread(self._take, job, chunk, report)
+                prepared = await self._enrich(job, prepared)
                 return await self._encode(job, prepared, target, report)
 
         done = await asyncio.gather(*(one(chunk) for chunk in _chunks(lines, self._chunk_items)))
         return [ready for chunk in done for ready in chunk]
 
-    def _take(self, job: Job, chunk: Sequence[NumberedLine], report: Report) -> list[_Prepared]:
+    def _take(self, job: Job, chunk: Sequence[NumberedLine], report: Report) -> Sequence[_Prepared]:
         prepared = []
         with stage("decode"):
             for numbered in chunk:
@@ -121,6 +132,18 @@ class Ingestor:
                 except ImageragError as error:
                     _note(report, numbered, error)
         return prepared
+
+    async def _enrich(self, job: Job, prepared: Sequence[_Prepared]) -> Sequence[_Prepared]:
+        seen = {
+            line.numbered.number: SeenPicture(job.tenant, line.picture.media.sha256, line.picture.data, line.item)
+            for line in prepared
+            if line.picture
+        }
+        found = dict(zip(seen, await self._enriching.enrich(list(seen.values()), job.options), strict=True))
+        return [
+            replace(line, item=found[line.numbered.number].applied_to(line.item)) if line.picture else line
+            for line in prepared
+        ]
 
     async def _encode(
         self, job: Job, prepared: Sequence[_Prepared], target: Target, report: Report

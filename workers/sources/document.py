@@ -70,7 +70,7 @@ def read_document(file: BinaryIO, name: str, uri: str, tools: SourceTools, after
         ImageragError: It cannot be read, or not any further.
         UnavailableError: The encoder does not tell how long a passage may be.
     """
-    document_id = hashlib.file_digest(file, "sha256").hexdigest()
+    document_id = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # has `readinto`
     cursor = DocumentCursor.parse(after) if after else DocumentCursor(document_id, tools.passage_tokens())
     if cursor.document_id != document_id:
         raise InvalidRequestError("The file was changed while it was read. Start a new job for it.")

@@ -195,6 +195,79 @@ class Media(_message.Message):
 Global___Media: _TypeAlias = Media  # noqa: Y015
 
 @_typing.final
+class Caption(_message.Message):
+    """What a vision model wrote about a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRIEF_FIELD_NUMBER: _builtins.int
+    DETAILED_FIELD_NUMBER: _builtins.int
+    KEYWORDS_FIELD_NUMBER: _builtins.int
+    TEXT_CONTENT_FIELD_NUMBER: _builtins.int
+    DATA_POINTS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    brief: _builtins.str
+    """One sentence."""
+    detailed: _builtins.str
+    """A few sentences."""
+    text_content: _builtins.str
+    """What the model read in the picture."""
+    model: _builtins.str
+    """Id of the model."""
+    @_builtins.property
+    def keywords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def data_points(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Figures of a chart or table, each as one line."""
+
+    def __init__(
+        self,
+        *,
+        brief: _builtins.str = ...,
+        detailed: _builtins.str = ...,
+        keywords: _abc.Iterable[_builtins.str] | None = ...,
+        text_content: _builtins.str = ...,
+        data_points: _abc.Iterable[_builtins.str] | None = ...,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "data_points", b"data_points", "detailed", b"detailed", "keywords", b"keywords", "model", b"model", "text_content", b"text_content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Caption: _TypeAlias = Caption  # noqa: Y015
+
+@_typing.final
+class DuplicateOf(_message.Message):
+    """The item whose picture was there first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    kind: _builtins.str
+    """"exact": the same bytes. "near": it looks the same."""
+    similarity: _builtins.float
+    """Cosine of the image vectors; 1 for the same bytes."""
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "kind", b"kind", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuplicateOf: _TypeAlias = DuplicateOf  # noqa: Y015
+
+@_typing.final
 class Item(_message.Message):
     """A thing one can find: a picture, a passage, or both."""
 
@@ -214,6 +287,10 @@ class Item(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     INGESTED_AT_S_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    CAPTION_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    DUPLICATE_OF_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: Global___ItemKind.ValueType
     title: _builtins.str
@@ -237,6 +314,20 @@ class Item(_message.Message):
     def position(self) -> Global___Position: ...
     @_builtins.property
     def media(self) -> Global___Media: ...
+    @_builtins.property
+    def caption(self) -> Global___Caption:
+        """What a vision model wrote about the picture."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a model names as seen in the picture; `tags` are the user's."""
+
+    @_builtins.property
+    def duplicate_of(self) -> Global___DuplicateOf: ...
+    @_builtins.property
+    def incomplete(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Enrichments that were asked for and failed: "ocr", "captions", "tags"."""
+
     def __init__(
         self,
         *,
@@ -254,13 +345,26 @@ class Item(_message.Message):
         revision: _builtins.int = ...,
         ingested_at_s: _builtins.float = ...,
         key: _builtins.str = ...,
+        caption: Global___Caption | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        duplicate_of: Global___DuplicateOf | None = ...,
+        incomplete: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_media", b"_media", "media", b"media", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_caption", b"_caption", "_duplicate_of", b"_duplicate_of", "_media", b"_media", "caption", b"caption", "duplicate_of", b"duplicate_of", "media", b"media", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_media", b"_media", "document_id", b"document_id", "id", b"id", "ingested_at_s", b"ingested_at_s", "key", b"key", "kind", b"kind", "media", b"media", "metadata_json", b"metadata_json", "ocr_text", b"ocr_text", "position", b"position", "revision", b"revision", "source_uri", b"source_uri", "tags", b"tags", "text", b"text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_caption", b"_caption", "_duplicate_of", b"_duplicate_of", "_media", b"_media", "caption", b"caption", "document_id", b"document_id", "duplicate_of", b"duplicate_of", "id", b"id", "incomplete", b"incomplete", "ingested_at_s", b"ingested_at_s", "key", b"key", "kind", b"kind", "labels", b"labels", "media", b"media", "metadata_json", b"metadata_json", "ocr_text", b"ocr_text", "position", b"position", "revision", b"revision", "source_uri", b"source_uri", "tags", b"tags", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__caption: _TypeAlias = _typing.Literal["caption"]  # noqa: Y015
+    _WhichOneofArgType__caption: _TypeAlias = _typing.Literal["_caption", b"_caption"]  # noqa: Y015
+    _WhichOneofReturnType__duplicate_of: _TypeAlias = _typing.Literal["duplicate_of"]  # noqa: Y015
+    _WhichOneofArgType__duplicate_of: _TypeAlias = _typing.Literal["_duplicate_of", b"_duplicate_of"]  # noqa: Y015
     _WhichOneofReturnType__media: _TypeAlias = _typing.Literal["media"]  # noqa: Y015
     _WhichOneofArgType__media: _TypeAlias = _typing.Literal["_media", b"_media"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__caption) -> _WhichOneofReturnType__caption | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duplicate_of) -> _WhichOneofReturnType__duplicate_of | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__media) -> _WhichOneofReturnType__media | None: ...
 
 Global___Item: _TypeAlias = Item  # noqa: Y015

@@ -11,6 +11,9 @@ from qdrant_client import models
 
 from services.common.domain import (
     Box,
+    Caption,
+    DuplicateKind,
+    DuplicateOf,
     IndexedItem,
     Item,
     ItemKind,
@@ -41,14 +44,19 @@ def to_point(indexed: IndexedItem) -> models.PointStruct:
         "document_id": item.document_id,
         "position": asdict(item.position) if item.position else None,
         "media": asdict(item.media) if item.media else None,
+        "caption": _filled(asdict(item.caption)) if item.caption else None,
+        "labels": list(item.labels),
+        "duplicate_of": asdict(item.duplicate_of) if item.duplicate_of else None,
+        "incomplete": list(item.incomplete),
         schema.METADATA: dict(item.metadata),
         schema.REVISION: item.revision,
         "ingested_at": item.ingested_at.astimezone(UTC).isoformat(),
         JOB_ID: indexed.job_id,
         LINE: indexed.line,
     }
-    filled = {name: value for name, value in payload.items() if value not in (None, "", [], {})}
-    return models.PointStruct(id=item.id, vector=_vectors(indexed.vectors), payload=stamp(item.tenant, filled))
+    return models.PointStruct(
+        id=item.id, vector=_vectors(indexed.vectors), payload=stamp(item.tenant, _filled(payload))
+    )
 
 
 def tombstone(tenant: str, item_id: str, revision: int) -> models.PointStruct:
@@ -64,6 +72,7 @@ def tombstone(tenant: str, item_id: str, revision: int) -> models.PointStruct:
 def to_item(item_id: str, payload: Mapping[str, Any]) -> Item:
     """The item of a stored payload."""
     position, media = payload.get("position"), payload.get("media")
+    caption, duplicate_of = payload.get("caption"), payload.get("duplicate_of")
     return Item(
         id=item_id,
         tenant=payload[schema.TENANT],
@@ -80,7 +89,24 @@ def to_item(item_id: str, payload: Mapping[str, Any]) -> Item:
         position=_position(position) if position else None,
         media=Media(**media) if media else None,
         metadata=payload.get(schema.METADATA, {}),
+        caption=_caption(caption) if caption else None,
+        labels=tuple(payload.get("labels", ())),
+        duplicate_of=_duplicate(duplicate_of) if duplicate_of else None,
+        incomplete=tuple(payload.get("incomplete", ())),
     )
+
+
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", [], (), {})}
+
+
+def _caption(stored: Mapping[str, Any]) -> Caption:
+    listed = {name: tuple(stored.get(name, ())) for name in ("keywords", "data_points")}
+    return Caption(**{**stored, **listed})
+
+
+def _duplicate(stored: Mapping[str, Any]) -> DuplicateOf:
+    return DuplicateOf(stored["item_id"], DuplicateKind(stored["kind"]), stored["similarity"])
 
 
 def _position(stored: Mapping[str, Any]) -> Position:

@@ -8,7 +8,16 @@ from typing import Any
 
 from imagerag.v1 import types_pb2
 
-from services.common.domain import Box, Item, ItemKind, Media, Position
+from services.common.domain import (
+    Box,
+    Caption,
+    DuplicateKind,
+    DuplicateOf,
+    Item,
+    ItemKind,
+    Media,
+    Position,
+)
 from services.common.errors import InvalidRequestError
 
 _TO_KIND = {
@@ -37,6 +46,10 @@ def item_to_proto(item: Item) -> types_pb2.Item:
         metadata_json=json.dumps(dict(item.metadata), ensure_ascii=False) if item.metadata else "",
         revision=item.revision,
         ingested_at_s=item.ingested_at.timestamp(),
+        caption=None if item.caption is None else _caption_to_proto(item.caption),
+        labels=item.labels,
+        duplicate_of=None if item.duplicate_of is None else _duplicate_to_proto(item.duplicate_of),
+        incomplete=item.incomplete,
     )
 
 
@@ -44,7 +57,8 @@ def item_from_proto(tenant: str, item: types_pb2.Item) -> Item:
     """The item that a message of `tenant` describes.
 
     Raises:
-        InvalidRequestError: The metadata is no JSON object, or the time is out of range.
+        InvalidRequestError: The metadata is no JSON object, the time is out of range, or the kind of duplicate
+            is unknown.
     """
     return Item(
         id=item.id,
@@ -62,6 +76,10 @@ def item_from_proto(tenant: str, item: types_pb2.Item) -> Item:
         position=position_from_proto(item.position) if item.HasField("position") else None,
         media=_media_from_proto(item.media) if item.HasField("media") else None,
         metadata=_metadata(item.metadata_json),
+        caption=_caption_from_proto(item.caption) if item.HasField("caption") else None,
+        labels=tuple(item.labels),
+        duplicate_of=_duplicate_from_proto(item.duplicate_of) if item.HasField("duplicate_of") else None,
+        incomplete=tuple(item.incomplete),
     )
 
 
@@ -99,6 +117,42 @@ def _media_to_proto(media: Media) -> types_pb2.Media:
 
 def _media_from_proto(media: types_pb2.Media) -> Media:
     return Media(sha256=media.sha256, mime=media.mime, width=media.width, height=media.height)
+
+
+def _caption_to_proto(caption: Caption) -> types_pb2.Caption:
+    return types_pb2.Caption(
+        brief=caption.brief,
+        detailed=caption.detailed,
+        keywords=caption.keywords,
+        text_content=caption.text_content,
+        data_points=caption.data_points,
+        model=caption.model,
+    )
+
+
+def _caption_from_proto(caption: types_pb2.Caption) -> Caption:
+    return Caption(
+        brief=caption.brief,
+        detailed=caption.detailed,
+        keywords=tuple(caption.keywords),
+        text_content=caption.text_content,
+        data_points=tuple(caption.data_points),
+        model=caption.model,
+    )
+
+
+def _duplicate_to_proto(duplicate: DuplicateOf) -> types_pb2.DuplicateOf:
+    return types_pb2.DuplicateOf(
+        item_id=duplicate.item_id, kind=duplicate.kind.value, similarity=duplicate.similarity
+    )
+
+
+def _duplicate_from_proto(duplicate: types_pb2.DuplicateOf) -> DuplicateOf:
+    try:
+        kind = DuplicateKind(duplicate.kind)
+    except ValueError:
+        raise InvalidRequestError("The kind of a duplicate is exact or near.") from None
+    return DuplicateOf(duplicate.item_id, kind, duplicate.similarity)
 
 
 def _time(seconds: float) -> datetime:

@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 from services.common.domain import Item, Media, Position
 from services.common.jobs.records import ManifestLine
 from services.gateway.schemas.base import RequestModel, ResponseModel
+from services.gateway.schemas.signals import CaptionModel, DuplicateOfModel, caption_model, duplicate_model
 
 METADATA_LIMIT_BYTES = 64 * 1024
 Tag = Annotated[str, Field(min_length=1, max_length=200)]
@@ -37,6 +38,10 @@ _ITEM_EXAMPLE: JsonDict = {
     "position": None,
     "media": {"sha256": "9f86d081" * 8, "mime": "image/jpeg", "width": 1200, "height": 1600},
     "metadata": {"price": 299, "brand": "Example"},
+    "caption": None,
+    "labels": [],
+    "duplicate_of": None,
+    "incomplete": [],
     "revision": 7311111111111111,
     "ingested_at": "2026-01-31T12:00:00Z",
     "image_url": "/v1/items/1f0d8f5e-8f0f-5a35-9a3e-0d7f3f0a6a11/image",
@@ -123,6 +128,13 @@ class ItemModel(ResponseModel):
     position: PositionModel | None
     media: MediaModel | None
     metadata: dict[str, Any]
+    caption: CaptionModel | None
+    labels: list[str]
+    """What a model names as seen in the picture; `tags` are yours."""
+    duplicate_of: DuplicateOfModel | None
+    """Set where the picture was there before and the job asked for links."""
+    incomplete: list[str]
+    """Enrichments that were asked for and failed: `ocr`, `captions`, `tags`."""
     revision: int
     ingested_at: datetime
     image_url: str | None
@@ -153,6 +165,10 @@ def item_model(item: Item) -> ItemModel:
         position=None if item.position is None else position_model(item.position),
         media=None if media is None else _media_model(media),
         metadata=dict(item.metadata),
+        caption=None if item.caption is None else caption_model(item.caption),
+        labels=list(item.labels),
+        duplicate_of=None if item.duplicate_of is None else duplicate_model(item.duplicate_of),
+        incomplete=list(item.incomplete),
         revision=item.revision,
         ingested_at=item.ingested_at,
         image_url=None if media is None else f"/v1/items/{item.id}/image",

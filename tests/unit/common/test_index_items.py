@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from services.common.domain import (
     Box,
+    Caption,
+    DuplicateKind,
+    DuplicateOf,
     IndexedItem,
     Item,
     ItemKind,
@@ -108,6 +111,7 @@ def test_semantic_vectors_go_where_the_contract_has_room_for_them() -> None:
 
 
 _text = st.text(max_size=20)
+_texts = st.lists(_text, max_size=3).map(tuple)
 
 
 @given(
@@ -118,13 +122,18 @@ _text = st.text(max_size=20)
         title=_text,
         text=_text,
         ocr_text=_text,
-        tags=st.lists(_text, max_size=3).map(tuple),
+        tags=_texts,
         source_uri=_text,
         document_id=_text,
         position=st.none()
         | st.builds(Position, page=st.none() | st.integers(1, 9), box=st.none() | st.just(Box(0, 0.1, 0.5, 1))),
         media=st.none() | st.just(Media("00" * 32, "image/png", 3, 4, "ff" * 8)),
         metadata=st.dictionaries(_text, st.integers() | _text, max_size=3),
+        caption=st.none() | st.builds(Caption, _text, _text, _texts, _text, _texts, st.just("vlm")),
+        labels=_texts,
+        duplicate_of=st.none()
+        | st.builds(DuplicateOf, st.just("i"), st.sampled_from(DuplicateKind), st.floats(0, 1)),
+        incomplete=_texts,
     )
 )
 def test_an_item_comes_back_as_it_was_stored(item: Item) -> None:

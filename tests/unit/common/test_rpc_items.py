@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imagerag.v1 import types_pb2
 
-from services.common.domain import Box, Item, ItemKind, Media, Position
+from services.common.domain import Box, Caption, DuplicateKind, DuplicateOf, Item, ItemKind, Media, Position
 from services.common.errors import InvalidRequestError
 from services.common.rpc.items import item_from_proto, item_to_proto
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+SOME_TEXTS = st.lists(TEXTS, max_size=3).map(tuple)
 UNIT = st.floats(0, 1, width=32)
 BOXES = st.builds(Box, UNIT, UNIT, UNIT, UNIT)
 POSITIONS = st.builds(
@@ -39,12 +40,16 @@ ITEMS = st.builds(
     title=TEXTS,
     text=TEXTS,
     ocr_text=TEXTS,
-    tags=st.lists(TEXTS, max_size=3).map(tuple),
+    tags=SOME_TEXTS,
     source_uri=TEXTS,
     document_id=TEXTS,
     position=st.none() | POSITIONS,
     media=st.none() | st.builds(Media, TEXTS, TEXTS, PIXELS, PIXELS),
     metadata=st.dictionaries(TEXTS, JSON, max_size=3),
+    caption=st.none() | st.builds(Caption, TEXTS, TEXTS, SOME_TEXTS, TEXTS, SOME_TEXTS, TEXTS),
+    labels=SOME_TEXTS,
+    duplicate_of=st.none() | st.builds(DuplicateOf, TEXTS, st.sampled_from(DuplicateKind), UNIT),
+    incomplete=SOME_TEXTS,
 )
 
 

@@ -16,7 +16,7 @@ from services.common.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
-from services.common.jobs.records import JobSource
+from services.common.jobs.records import JobSource, ManifestLine
 from services.common.media.images import read_header
 from services.common.media.store import MediaStore
 from services.common.objects import open_objects
@@ -95,7 +95,8 @@ def test_a_pdf_is_one_document_of_pages_passages_and_pictures(tools: SourceTools
 def test_a_document_is_read_on_from_any_cursor(tools: SourceTools, size: int) -> None:
     path = written(tools, "r.pdf", report(3))
     whole = [each.line for each in listed(tools, path)]
-    parts, cursor = [], ""
+    parts: list[ManifestLine] = []
+    cursor = ""
     source = open_source(JobSource("document", str(path)), tools)
     while part := list(islice(source.lines(cursor), size)):
         parts.extend(each.line for each in part)

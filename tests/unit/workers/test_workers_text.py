@@ -145,7 +145,13 @@ def test_indented_code_stays_together_over_an_empty_line() -> None:
 
 
 def test_a_heading_with_nothing_below_is_kept() -> None:
-    blocks = [Heading(1, "A"), Heading(2, "B"), Paragraph("b"), Heading(2, "C"), Heading(1, "D")]
+    blocks: list[Heading | Paragraph] = [
+        Heading(1, "A"),
+        Heading(2, "B"),
+        Paragraph("b"),
+        Heading(2, "C"),
+        Heading(1, "D"),
+    ]
     assert [(section.headings, paragraph.text) for section, paragraph in sections(blocks)] == [
         (("A", "B"), "b"),
         (("A", "C"), "C"),
