@@ -25,7 +25,7 @@ BATCH_SECONDS = Histogram(
 )
 STAGE_SECONDS = Histogram(
     "imagerag_worker_stage_seconds",
-    "Time of each stage of ingest for one group of items, in seconds: decode, ocr, captions, tags, encode, upsert.",
+    "Time of each stage of ingest for a group of items, in seconds: decode, ocr, captions, tags, encode, upsert.",
     ["stage"],
     buckets=_SECONDS,
 )
