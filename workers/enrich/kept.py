@@ -1,4 +1,4 @@
-"""What was found out about a picture, kept by its bytes and by what found it: a retry or a second ingest costs nothing.
+"""What was found out about a picture, kept by its bytes and by what found it: asking again costs nothing.
 
 findings/<tenant>/<first two digits>/<sha256>/<name>-<version>.json
 """

@@ -41,6 +41,11 @@ def kept(root: Path, model: str = "m", name: str = "ocr") -> KeptFindings[Readin
     return KeptFindings(LocalObjects(root), name, {"model": model}, Reading)
 
 
+def spoil(root: Path) -> None:
+    (file,) = root.rglob("*.json")
+    file.write_text('{"txt": 1}')
+
+
 async def test_what_was_kept_is_found_by_another_process(tmp_path: Path) -> None:
     reading = Reading("北京 station", ("北京", "station"))
     await kept(tmp_path).keep(picture(), reading)
@@ -60,8 +65,7 @@ async def test_another_model_kind_or_tenant_finds_nothing(
 async def test_an_unreadable_finding_counts_as_none_and_is_replaced(tmp_path: Path) -> None:
     findings = kept(tmp_path)
     await findings.keep(picture(), Reading("old"))
-    (file,) = [path for path in tmp_path.rglob("*.json")]
-    file.write_text('{"txt": 1}')
+    spoil(tmp_path)
     assert await findings.find([picture()]) == [None]
     await findings.keep(picture(), Reading("new"))
     assert await findings.find([picture()]) == [Reading("new")]
