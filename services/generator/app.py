@@ -56,24 +56,27 @@ def _limits(settings: GeneratorSettings, answer_chars: int) -> AnswerLimits:
 
 async def _openai(settings: GeneratorSettings, stack: AsyncExitStack) -> AnswerBackend:
     # Here, because the client takes 0.6 s and 40 MB to import, which the extractive backend has no use for.
+    from services.common.chat.client import ChatServer, open_client
+    from services.common.chat.retries import Retries
     from services.generator.backends.openai.backend import OpenAIBackend
-    from services.generator.backends.openai.endpoint import Deadlines, Endpoint, EndpointOptions, open_client
-    from services.generator.backends.openai.retries import Retries
+    from services.generator.backends.openai.endpoint import (
+        RESPONSE_LIMIT_BYTES,
+        Deadlines,
+        Endpoint,
+        EndpointOptions,
+    )
     from services.generator.backends.openai.slots import Slots
     from services.generator.prompting.prompt import Budget
 
     key = settings.openai_api_key.get_secret_value()
     options = EndpointOptions(
-        base_url=settings.openai_base_url,
         model=settings.openai_model,
-        api_key=key,
         answer_tokens=settings.openai_answer_tokens,
         tokens_field=settings.openai_answer_tokens_field,
         temperature=settings.openai_temperature,
         extra=settings.openai_extra(),
-        ca_path=settings.openai_ca_path,
-        proxy_url=settings.openai_proxy_url,
     )
+    server = ChatServer(settings.openai_base_url, key, settings.openai_ca_path, settings.openai_proxy_url)
     deadlines = Deadlines(
         connect_s=settings.openai_connect_s,
         first_token_s=settings.openai_first_token_s,
@@ -87,7 +90,14 @@ async def _openai(settings: GeneratorSettings, stack: AsyncExitStack) -> AnswerB
         pictures=settings.openai_max_pictures,
     )
     try:
-        client = await stack.enter_async_context(open_client(options, deadlines))
+        client = await stack.enter_async_context(
+            open_client(
+                server,
+                connect_s=deadlines.connect_s,
+                total_s=deadlines.total_s,
+                response_limit_bytes=RESPONSE_LIMIT_BYTES,
+            )
+        )
     except OSError as error:
         raise SettingsError(f"IMAGERAG_GENERATOR_OPENAI_CA_PATH: {error.strerror}") from None
     slots = Slots(settings.openai_concurrent, settings.openai_slot_wait_s)

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import structlog
 
+from services.common.chat.refusals import Reason
 from services.generator.backends.base import Declined, Task
 from services.generator.backends.openai.endpoint import Endpoint, RefusedCallError
 from services.generator.backends.openai.messages import to_messages
-from services.generator.backends.openai.refusals import Reason
 from services.generator.grounding.grounded import GroundedText
 from services.generator.grounding.secrets import instruction_sentences
 from services.generator.metrics import count_sentences

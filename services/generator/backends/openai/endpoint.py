@@ -4,56 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any, Literal
 
-import httpx2
 import structlog
-from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
+from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from services.generator.backends.openai.refusals import ADVICE, MalformedChunkError, Refusal, refusal_of
-from services.generator.backends.openai.retries import Retries
+from services.common.chat.refusals import MalformedChunkError, Refusal, refusal_of
+from services.common.chat.retries import Retries
+from services.generator.backends.openai.advice import ADVICE
 from services.generator.backends.openai.slots import Slots
-from services.generator.backends.openai.transport import BoundedTransport
 
 log = structlog.get_logger(__name__)
 TEXT_LIMIT_CHARS = 200_000
 """Reasoning included. An endpoint that writes more is cut off."""
 RESPONSE_LIMIT_BYTES = 64 * 1024 * 1024
 """Of one response; a chunk takes about 300 bytes for a few characters."""
-_NO_KEY = "none"
-"""The client insists on one; servers without keys ignore it."""
 
 
 @dataclass(frozen=True)
 class EndpointOptions:
-    """Where the endpoint is and what each call says.
+    """What each call says.
 
     Attributes:
-        api_key: Empty: none is needed.
         tokens_field: `max_tokens` for open servers; OpenAI's own newer models want `max_completion_tokens`.
         temperature: None: not sent, as reasoning models want it.
         extra: More fields of the body.
-        ca_path: Certificates to trust instead of the usual ones.
-        proxy_url: The environment's proxies are not used: a loopback or cluster address must not go through them.
     """
 
-    base_url: str
     model: str
-    api_key: str = ""
     answer_tokens: int = 800
     tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: float | None = 0.2
     extra: Mapping[str, Any] = field(default_factory=dict)
-    ca_path: Path | None = None
-    proxy_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ class Endpoint:
     """One model behind one address.
 
     Args:
-        client: See `open_client`.
+        client: See `services.common.chat.client`.
         options: What each call says.
         deadlines: How long each phase may take.
         retries: What is tried again.
@@ -169,32 +157,6 @@ class Endpoint:
         if not finished and length < TEXT_LIMIT_CHARS:
             # The connection was closed without a word: a cut answer must not pass for a whole one.
             raise MalformedChunkError
-
-
-@asynccontextmanager
-async def open_client(options: EndpointOptions, deadlines: Deadlines) -> AsyncIterator[AsyncOpenAI]:
-    """A client of the endpoint that takes nothing from the environment: no key, no address, no proxy.
-
-    Redirects are not followed: the key and the sources go to the address of the settings and nowhere else.
-    """
-    verify = True if options.ca_path is None else ssl.create_default_context(cafile=str(options.ca_path))
-    connections = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False, proxy=options.proxy_url)
-    transport = DefaultAsyncHttpxClient(
-        transport=BoundedTransport(connections, RESPONSE_LIMIT_BYTES), follow_redirects=False, trust_env=False
-    )
-    client = AsyncOpenAI(
-        api_key=options.api_key or _NO_KEY,
-        organization="",
-        project="",
-        base_url=options.base_url,
-        timeout=Timeout(deadlines.total_s, connect=deadlines.connect_s),
-        max_retries=0,
-        http_client=transport,
-    )
-    # Given as None they would be read from the environment.
-    client.organization = client.project = None
-    async with client:
-        yield client
 
 
 @asynccontextmanager

@@ -24,11 +24,11 @@ _CONTEXT = re.compile(
     r"context.{0,20}(?:length|size|window)|(?:too|is) (?:long|large)|longer than|maximum.{0,20}tokens|exceed", re.I
 )
 _NO_PICTURES = re.compile(r"image|multi-?modal|vision|content.{0,30}(?:string|array|type)", re.I)
-_LOOK = "Its operator has to look at the settings of the generator; its log says which."
+_LOOK = "Its operator has to look at the settings; the log says at which."
 
 
 class Reason(Enum):
-    """Why a call failed, as the backend acts on it."""
+    """Why a call failed, as its maker acts on it."""
 
     OUTAGE = "outage"
     BUSY = "busy"
@@ -38,16 +38,6 @@ class Reason(Enum):
     KEY = "key_refused"
     MODEL = "model_unknown"
     REQUEST = "request_refused"
-
-
-ADVICE = {
-    Reason.CONTEXT: "set IMAGERAG_GENERATOR_OPENAI_CONTEXT_TOKENS to the window that the model is served with",
-    Reason.PICTURES: "the model seems to take no pictures: set IMAGERAG_GENERATOR_OPENAI_MAX_PICTURES=0",
-    Reason.KEY: "set IMAGERAG_GENERATOR_OPENAI_API_KEY to a key that the endpoint accepts",
-    Reason.MODEL: "set IMAGERAG_GENERATOR_OPENAI_MODEL to a model of the endpoint, or correct _BASE_URL",
-    Reason.REQUEST: "the endpoint refuses a field: see _TEMPERATURE, _ANSWER_TOKENS_FIELD and _EXTRA_JSON",
-}
-"""For the log of the operator."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.generator.backends.openai.refusals import Refusal
+from services.common.chat.refusals import Refusal
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.chat.refusals import Reason, Refusal, refusal_of, retry_after_s
+from services.common.chat.retries import Retries
 from services.common.errors import DeadlineError, ModelRefusedError, OverloadedError, UnavailableError
-from services.generator.backends.openai.refusals import Reason, Refusal, refusal_of, retry_after_s
-from services.generator.backends.openai.retries import Retries
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions")
 
