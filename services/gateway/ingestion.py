@@ -10,7 +10,17 @@ from typing import Literal
 
 from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.jobs.ledger import JobLedger
-from services.common.jobs.records import Job, JobProgress, JobSource, LineOutcome, ManifestLine, Outcome, Retried
+from services.common.jobs.records import (
+    NO_OPTIONS,
+    Job,
+    JobOptions,
+    JobProgress,
+    JobSource,
+    LineOutcome,
+    ManifestLine,
+    Outcome,
+    Retried,
+)
 from services.common.jobs.roots import allowed, source_path
 from services.common.media.images import ImageHeader, ImageLimits, read_header
 from services.common.media.store import MediaStore
@@ -77,7 +87,12 @@ class Ingestion:
         return await asyncio.to_thread(self._media.exists, tenant, sha256)
 
     async def accept(
-        self, tenant: str, lines: Sequence[ManifestLine], source: JobSource, queue: Queue = "bulk"
+        self,
+        tenant: str,
+        lines: Sequence[ManifestLine],
+        source: JobSource,
+        queue: Queue = "bulk",
+        options: JobOptions = NO_OPTIONS,
     ) -> Job:
         """Make a job of `lines` and queue it.
 
@@ -88,9 +103,9 @@ class Ingestion:
         if not lines:
             raise InvalidRequestError("There is nothing to ingest.")
         await self.check_queue()
-        return await asyncio.to_thread(self._accept, tenant, lines, source, queue)
+        return await asyncio.to_thread(self._accept, tenant, lines, source, queue, options)
 
-    async def begin(self, tenant: str, source: JobSource) -> Job:
+    async def begin(self, tenant: str, source: JobSource, options: JobOptions = NO_OPTIONS) -> Job:
         """Make a job of what lies on the server; a worker reads it.
 
         Raises:
@@ -99,7 +114,7 @@ class Ingestion:
             UnavailableError: The broker does not take jobs; nothing was written.
         """
         await self.check_queue()
-        return await asyncio.to_thread(self._begin, tenant, source)
+        return await asyncio.to_thread(self._begin, tenant, source, options)
 
     async def resume(self, tenant: str, job_id: str) -> JobProgress:
         """Let a paused job go on.
@@ -145,15 +160,22 @@ class Ingestion:
             self._submission.requeue(job)
         return retried, self._ledger.progress(tenant, job_id)
 
-    def _begin(self, tenant: str, source: JobSource) -> Job:
+    def _begin(self, tenant: str, source: JobSource, options: JobOptions) -> Job:
         if not allowed(source_path(source.path), self._roots).exists():
             raise NotFoundError(f"There is no {source.path[:200]!r} on the server.")
-        job = self._ledger.begin(tenant, source)
+        job = self._ledger.begin(tenant, source, options=options)
         self._submission.publish(job)
         return job
 
-    def _accept(self, tenant: str, lines: Sequence[ManifestLine], source: JobSource, queue: Queue) -> Job:
-        job = self._ledger.accept(tenant, lines, source, queue=queue)
+    def _accept(
+        self,
+        tenant: str,
+        lines: Sequence[ManifestLine],
+        source: JobSource,
+        queue: Queue,
+        options: JobOptions,
+    ) -> Job:
+        job = self._ledger.accept(tenant, lines, source, queue=queue, options=options)
         self._submission.publish(job)
         return job
 

@@ -59,14 +59,16 @@ def pictured_body(model: type[BaseModel], part: str) -> dict[str, Any]:
 def job_body() -> dict[str, Any]:
     """A job as JSON, or a form of pictures and their descriptions."""
     items = {"type": "array", "items": {"$ref": _REF.format(model="JobItem")}}
+    options = {"$ref": _REF.format(model="JobOptionsRequest")}
     form = {
         "type": "object",
-        "properties": {"files": {"type": "array", "items": _PICTURE}, "items": items},
+        "properties": {"files": {"type": "array", "items": _PICTURE}, "items": items, "options": options},
     }
+    as_json = {"contentType": "application/json"}
     return _body(
         {
             "application/json": {"schema": {"$ref": _REF.format(model="JobRequest")}},
-            "multipart/form-data": {"schema": form, "encoding": {"items": {"contentType": "application/json"}}},
+            "multipart/form-data": {"schema": form, "encoding": {"items": as_json, "options": as_json}},
         }
     )
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.common.jobs.records import JobOptions
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway
 
 
@@ -15,9 +16,10 @@ async def gateway(tmp_path: Path) -> AsyncIterator[RunningGateway]:
         yield running
 
 
-def upload(*pictures: tuple[str, bytes], items: object = None) -> list[tuple[str, tuple[str | None, bytes]]]:
+def upload(*pictures: tuple[str, bytes], **said: object) -> list[tuple[str, tuple[str | None, bytes]]]:
+    """A form of pictures; what is said about them (`items`, `options`) goes as JSON."""
     parts: list[tuple[str, tuple[str | None, bytes]]] = [("files", picture) for picture in pictures]
-    return parts if items is None else [*parts, ("items", (None, json.dumps(items).encode()))]
+    return [*parts, *((name, (None, json.dumps(value).encode())) for name, value in said.items())]
 
 
 async def test_pictures_become_a_job_and_bad_ones_are_named(gateway: RunningGateway) -> None:
@@ -131,3 +133,55 @@ async def test_jobs_are_listed_newest_first_and_can_be_cancelled(gateway: Runnin
 async def test_an_unknown_job(gateway: RunningGateway, job_id: str) -> None:
     assert (await gateway.client.get(f"/v1/jobs/{job_id}")).status_code == 404
     assert (await gateway.client.get(f"/v1/jobs/{job_id}/failures")).status_code == 404
+
+
+OPTIONS = {
+    "columns": {"title": "product_name"},
+    "ocr": True,
+    "captions": False,
+    "tags": True,
+    "duplicates": "link",
+    "near_duplicates": "skip",
+}
+
+
+@pytest.mark.parametrize("way", ["items", "source", "form"])
+async def test_options_are_kept_with_the_job_and_shown(gateway: RunningGateway, tmp_path: Path, way: str) -> None:
+    source = {"type": "folder", "path": str(tmp_path / "photos")}
+    if way == "form":
+        answer = await gateway.client.post("/v1/jobs", files=upload(("a.png", drawn_picture(1)), options=OPTIONS))
+    else:
+        body = {"items": [{"text": "x"}]} if way == "items" else {"source": source}
+        answer = await gateway.client.post("/v1/jobs", json={**body, "options": OPTIONS})
+    assert answer.status_code == 202
+    job_id = answer.json()["job_id"]
+    kept = gateway.ledger.job("default", job_id).options
+    assert kept == JobOptions(
+        columns={"title": "product_name"}, ocr=True, tags=True, duplicates="link", near_duplicates="skip"
+    )
+    assert (await gateway.client.get(f"/v1/jobs/{job_id}")).json()["options"] == OPTIONS
+
+
+async def test_without_options_nothing_else_is_done(gateway: RunningGateway) -> None:
+    job_id = (await gateway.client.post("/v1/jobs", json={"items": [{"text": "x"}]})).json()["job_id"]
+    assert gateway.ledger.job("default", job_id).options == JobOptions()
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"orc": True}, "options.orc"),
+        ({"ocr": "yes"}, "options.ocr"),
+        ({"duplicates": "drop"}, "options.duplicates"),
+        ({"columns": {"title": ""}}, "options.columns.title"),
+        ({"columns": {f"c{number}": "x" for number in range(65)}}, "options.columns"),
+    ],
+)
+async def test_a_wrong_option_is_named(gateway: RunningGateway, options: object, where: str) -> None:
+    for answer in (
+        await gateway.client.post("/v1/jobs", json={"items": [{"text": "x"}], "options": options}),
+        await gateway.client.post("/v1/jobs", files=upload(("a.png", drawn_picture(1)), options=options)),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert answer.json()["detail"].startswith(where)
+    assert gateway.ledger.jobs("default", 1) == []

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
 from services.common.errors import InvalidRequestError
-from services.common.jobs.records import JobSource, ManifestLine
-from services.gateway.bodies import is_form, only_parts, open_form, read_text_part
+from services.common.jobs.records import JobOptions, JobSource
+from services.gateway.bodies import is_form, only_parts, open_form, read_json_part, read_text_part
 from services.gateway.openapi import job_body
 from services.gateway.problems import Problem
 from services.gateway.schemas.base import parse
+from services.gateway.schemas.job_options import JobOptionsRequest
 from services.gateway.schemas.jobs import (
     AcceptedJob,
     FailuresResponse,
@@ -22,7 +22,6 @@ from services.gateway.schemas.jobs import (
     JobModel,
     JobRequest,
     JobsResponse,
-    Rejected,
     failure_model,
     job_model,
 )
@@ -31,7 +30,7 @@ from services.gateway.strict_json import read_json, read_object
 from services.gateway.uploads import Intake, rejections, take_items, take_uploads
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-_FILES, _ITEMS = "files", "items"
+_FILES, _ITEMS, _OPTIONS = "files", "items", "options"
 SHOWN_REJECTIONS = 1000
 
 
@@ -40,16 +39,17 @@ async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> Acc
     """Take in many items: pictures in a form, a list of items, or files that lie on the server."""
     await gateway.ingestion.check_queue()
     if is_form(request):
-        intake = await _read_form(request, gateway, tenant)
-        return await _accept(gateway, tenant, JobSource("upload"), intake.lines, rejections(intake))
+        return await _accept(gateway, tenant, *await _read_form(request, gateway, tenant))
     asked = parse(JobRequest, read_object(await request.body()))
     if (asked.items is None) == (asked.source is None):
         raise InvalidRequestError("Send either 'items' or 'source'.")
+    options = asked.options.options()
     if asked.source is not None:
-        job = await gateway.ingestion.begin(tenant, JobSource(asked.source.type, asked.source.path))
+        source = JobSource(asked.source.type, asked.source.path)
+        job = await gateway.ingestion.begin(tenant, source, options)
         return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=[])
     intake = await take_items(gateway.ingestion, tenant, asked.items or [])
-    return await _accept(gateway, tenant, JobSource("upload"), intake.lines, rejections(intake))
+    return await _accept(gateway, tenant, intake, options)
 
 
 @router.get("")
@@ -87,13 +87,17 @@ async def get_failures(
     )
 
 
-async def _read_form(request: Request, gateway: Gateway, tenant: str) -> Intake:
-    async with open_form(request, files=gateway.upload_files + 1) as form:
-        only_parts(form, {_FILES, _ITEMS})
+async def _read_form(request: Request, gateway: Gateway, tenant: str) -> tuple[Intake, JobOptions]:
+    # The two parts beside the pictures may come as files.
+    async with open_form(request, files=gateway.upload_files + 2) as form:
+        only_parts(form, {_FILES, _ITEMS, _OPTIONS})
+        asked = parse(JobOptionsRequest, await read_json_part(form, _OPTIONS), where=_OPTIONS)
         text = await read_text_part(form, _ITEMS)
         described = _describe(read_json(text)) if text is not None else {}
         uploads = form.getlist(_FILES)
-        return await take_uploads(gateway.ingestion, tenant, uploads, described, gateway.image_limits.max_bytes)
+        limit_bytes = gateway.image_limits.max_bytes
+        intake = await take_uploads(gateway.ingestion, tenant, uploads, described, limit_bytes)
+        return intake, asked.options()
 
 
 def _describe(value: Any) -> dict[str, JobItem]:
@@ -103,18 +107,11 @@ def _describe(value: Any) -> dict[str, JobItem]:
     return {item.name: item for item in items}
 
 
-async def _accept(
-    gateway: Gateway,
-    tenant: str,
-    source: JobSource,
-    lines: Sequence[ManifestLine],
-    rejected: Sequence[Rejected],
-) -> AcceptedJob | Response:
-    if not lines:
+async def _accept(gateway: Gateway, tenant: str, intake: Intake, options: JobOptions) -> AcceptedJob | Response:
+    rejected = rejections(intake)
+    if not intake.lines:
         detail = "None of the items could be accepted." if rejected else "There is nothing to ingest there."
         extra = {"rejected": [entry.model_dump() for entry in rejected[:SHOWN_REJECTIONS]]}
         return Problem(422, "nothing_accepted", detail, extra=extra).response()
-    job = await gateway.ingestion.accept(tenant, lines, source)
-    return AcceptedJob(
-        job_id=job.id, total=job.total, listed=job.listed, rejected=list(rejected[:SHOWN_REJECTIONS])
-    )
+    job = await gateway.ingestion.accept(tenant, intake.lines, JobSource("upload"), options=options)
+    return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=rejected[:SHOWN_REJECTIONS])

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from services.common.jobs.records import JobProgress, JobState, LineOutcome, SourceType
 from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemDraft
+from services.gateway.schemas.job_options import JobOptionsModel, JobOptionsRequest, job_options_model
 
 MAX_ITEMS = 10_000
 """Most items of one request; a longer list is a manifest on the server."""
@@ -42,13 +43,14 @@ class JobRequest(RequestModel):
         json_schema_extra={
             "examples": [
                 {"items": [{"sha256": "9f86d081" * 8, "title": "Red dress", "name": "dress.jpg"}]},
-                {"source": {"type": "folder", "path": "/data/photos"}},
+                {"source": {"type": "folder", "path": "/data/photos"}, "options": {"ocr": True}},
             ]
         }
     )
 
     items: list[JobItem] | None = Field(default=None, min_length=1, max_length=MAX_ITEMS, fail_fast=True)
     source: SourceModel | None = None
+    options: JobOptionsRequest = Field(default_factory=JobOptionsRequest)
 
     @field_validator("items", mode="before")
     @classmethod
@@ -94,6 +96,7 @@ class JobModel(ResponseModel):
     created_at: datetime
     closed_at: datetime | None
     source: JobSourceModel
+    options: JobOptionsModel
     total: int
     """Items that are known; final once `listed`."""
     listed: bool
@@ -144,6 +147,7 @@ def job_model(progress: JobProgress) -> JobModel:
         created_at=job.created_at,
         closed_at=progress.closed_at,
         source=JobSourceModel(type=job.source.type, path=job.source.path),
+        options=job_options_model(job.options),
         total=job.total,
         listed=job.listed,
         stored=progress.stored,
