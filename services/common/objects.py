@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import fsspec
-import structlog
 from fsspec.implementations.local import LocalFileSystem
 
 from services.common.durable import sync_path
-from services.common.errors import NotFoundError, UnavailableError
+from services.common.errors import NotFoundError
+from services.common.object_files import (
+    ObjectWriter,
+    fetch,
+    local_writer,
+    remote_writer,
+    storage_errors,
+    storage_unavailable,
+)
 
-log = structlog.get_logger(__name__)
-_RETRY_AFTER_S = 2.0
 _S3_SCHEMES = ("s3://", "s3a://")
 _S3_OPTIONS: dict[str, Any] = {
     # Other processes write here too: a listing that this one remembers would hide what they wrote.
@@ -35,6 +42,9 @@ class ObjectStore(Protocol):
 
     def put(self, name: str, data: bytes) -> None:
         """Store `data` under `name`, replacing what was there. On return it survives a crash."""
+
+    def put_remade(self, name: str, data: bytes) -> None:
+        """As `put`, for what can be made again: a crash of the machine may leave it missing, empty or cut short."""
 
     def create(self, name: str, data: bytes) -> bool:
         """As `put`, unless there is something under `name`; of several at once, one succeeds.
@@ -58,6 +68,23 @@ class ObjectStore(Protocol):
 
     def delete(self, name: str) -> None:
         """Forget `name`; nothing happens if it is not there."""
+
+    def delete_folder(self, prefix: str) -> None:
+        """Forget what is directly below the folder `prefix`, and the folder. No one may write there meanwhile."""
+
+    def writing(self, name: str) -> AbstractContextManager[ObjectWriter]:
+        """Store bytes as they come, under a name that was never used. On leaving the block they survive a crash.
+
+        Before that, others may find a part of them under `name`: tell no one of it. If an error ends the block
+        there is nothing. A crash may leave some.
+        """
+
+    def as_file(self, name: str) -> AbstractContextManager[Path]:
+        """The bytes as a file of this machine, until the block ends; it must not be changed.
+
+        Raises:
+            NotFoundError: There are none.
+        """
 
 
 def open_objects(url: str) -> ObjectStore:
@@ -110,6 +137,11 @@ class LocalObjects:
         os.replace(temporary, path)
         sync_path(path.parent)
 
+    def put_remade(self, name: str, data: bytes) -> None:
+        """See `ObjectStore.put_remade`: without waiting for the disk."""
+        path = self._path(name)
+        os.replace(self._written_beside(path, data, durable=False), path)
+
     def create(self, name: str, data: bytes) -> bool:
         """See `ObjectStore.create`."""
         path = self._path(name)
@@ -147,16 +179,36 @@ class LocalObjects:
         """See `ObjectStore.delete`."""
         self._path(name).unlink(missing_ok=True)
 
+    def delete_folder(self, prefix: str) -> None:
+        """See `ObjectStore.delete_folder`."""
+        shutil.rmtree(self._path(prefix), ignore_errors=True)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[ObjectWriter]:
+        """See `ObjectStore.writing`."""
+        path = self._path(name)
+        self._make_folder(path.parent)
+        with local_writer(path) as writer:
+            yield writer
+
+    @contextmanager
+    def as_file(self, name: str) -> Iterator[Path]:
+        """See `ObjectStore.as_file`: the file itself."""
+        if not self.exists(name):
+            raise NotFoundError(f"There is no stored object {name!r}.")
+        yield self._path(name)
+
     def _path(self, name: str) -> Path:
         return self._root.joinpath(*_parts(name))
 
-    def _written_beside(self, path: Path, data: bytes) -> Path:
+    def _written_beside(self, path: Path, data: bytes, *, durable: bool = True) -> Path:
         self._make_folder(path.parent)
         temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         return temporary
 
     def _make_folder(self, folder: Path) -> None:
@@ -189,7 +241,11 @@ class RemoteObjects:
         try:
             self._filesystem.pipe_file(full, data)
         except Exception as error:
-            raise _unavailable(error) from None
+            raise storage_unavailable(error) from None
+
+    def put_remade(self, name: str, data: bytes) -> None:
+        """See `ObjectStore.put_remade`: an upload is whole and lasts, or is not there."""
+        self.put(name, data)
 
     def create(self, name: str, data: bytes) -> bool:
         """See `ObjectStore.create`. In a bucket it is a conditional write (`If-None-Match: *`)."""
@@ -200,14 +256,14 @@ class RemoteObjects:
             # The first try may have arrived although its answer did not.
             return self.get(name) == data
         except Exception as error:
-            raise _unavailable(error) from None
+            raise storage_unavailable(error) from None
         return True
 
     def get(self, name: str) -> bytes:
         """See `ObjectStore.get`."""
         full = self._full(name)
         try:
-            with _storage_errors():
+            with storage_errors():
                 return bytes(self._filesystem.cat_file(full))
         except FileNotFoundError:
             raise NotFoundError(f"There is no stored object {name!r}.") from None
@@ -216,7 +272,7 @@ class RemoteObjects:
         """See `ObjectStore.exists`."""
         full = self._full(name)
         try:
-            with _storage_errors():
+            with storage_errors():
                 # fsspec's own `isfile` answers "no" to every error, an outage included.
                 return bool(self._filesystem.info(full)["type"] == "file")
         except FileNotFoundError:
@@ -226,7 +282,7 @@ class RemoteObjects:
         """See `ObjectStore.list`."""
         folder = self._full(prefix)
         try:
-            with _storage_errors():
+            with storage_errors():
                 self._filesystem.invalidate_cache(folder)
                 found = self._filesystem.ls(folder, detail=False)
         except FileNotFoundError:
@@ -237,30 +293,35 @@ class RemoteObjects:
         """See `ObjectStore.delete`."""
         full = self._full(name)
         try:
-            with _storage_errors():
+            with storage_errors():
                 self._filesystem.rm_file(full)
         except FileNotFoundError:
             pass
 
+    def delete_folder(self, prefix: str) -> None:
+        """See `ObjectStore.delete_folder`."""
+        for name in self.list(prefix):
+            self.delete(f"{prefix}/{name}")
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[ObjectWriter]:
+        """See `ObjectStore.writing`; what is left of a crash in a bucket is an upload that nobody completed."""
+        with remote_writer(self._filesystem, self._full(name)) as writer:
+            yield writer
+
+    @contextmanager
+    def as_file(self, name: str) -> Iterator[Path]:
+        """See `ObjectStore.as_file`: a copy, made in the folder for temporary files."""
+        with tempfile.TemporaryDirectory(prefix="imagerag-object-") as folder:
+            path = Path(folder, "object")
+            try:
+                fetch(self._filesystem, self._full(name), path)
+            except FileNotFoundError:
+                raise NotFoundError(f"There is no stored object {name!r}.") from None
+            yield path
+
     def _full(self, name: str) -> str:
         return "/".join((self._root, *_parts(name)))
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    """Let FileNotFoundError pass; whatever else the client of the storage raises means: not now."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise _unavailable(error) from None
-
-
-def _unavailable(error: Exception) -> UnavailableError:
-    # Each filesystem has error classes of its own, not all of them OSError (botocore's are not).
-    log.warning("object_storage_failed", exc_info=error)
-    return UnavailableError("The object storage does not answer.", retry_after_s=_RETRY_AFTER_S)
 
 
 def _parts(name: str) -> list[str]:
