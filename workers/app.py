@@ -31,6 +31,7 @@ from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
 from services.common.telemetry.metrics import BUILD_INFO, serve_metrics, set_build_info
 from workers.backlog import BacklogCollector, BacklogWatch
+from workers.enrich.opening import open_enrichers
 from workers.enrich.stage import EnrichmentStage
 from workers.ingest.batch import BatchService
 from workers.ingest.ingestor import Ingestor
@@ -124,8 +125,9 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         )
         redis = stack.enter_context(_redis(settings))
         leases = Leases(redis, settings.lease_s)
+        enriching = EnrichmentStage(await open_enrichers(settings, objects, limits, stack))
         ingestor = Ingestor(
-            await _cached(encoder, settings, stack), index, intake, EnrichmentStage({}), settings.chunk_items
+            await _cached(encoder, settings, stack), index, intake, enriching, settings.chunk_items
         )
         yield Services(
             BatchService(

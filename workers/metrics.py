@@ -34,6 +34,15 @@ FAILED_ENRICHMENTS = Counter(
     "Pictures that an enrichment failed on, by its name and the error's code.",
     ["enrichment", "code"],
 )
+CAPTION_TOKENS = Counter(
+    "imagerag_worker_caption_tokens_total",
+    "Tokens that the model of captions read and wrote, as its endpoint counts them: prompt, answer.",
+    ["kind"],
+)
+FETCHED_URLS = Counter(
+    "imagerag_worker_fetched_urls_total", "URLs fetched from the web, by the error's code or ok.", ["code"]
+)
+FETCHED_BYTES = Counter("imagerag_worker_fetched_bytes_total", "Bytes taken in from the web.")
 FAILED_ITEMS = Counter("imagerag_worker_failed_items_total", "Lines given up, by the error's code.", ["code"])
 
 
@@ -42,6 +51,12 @@ def count_outcome(outcome: LineOutcome) -> None:
     ITEMS.labels(outcome.outcome.value).inc()
     if outcome.outcome is Outcome.FAILED:
         FAILED_ITEMS.labels(outcome.code).inc()
+
+
+def count_caption_tokens(prompt: int, answer: int) -> None:
+    """Count what one call for a caption cost."""
+    CAPTION_TOKENS.labels("prompt").inc(prompt)
+    CAPTION_TOKENS.labels("answer").inc(answer)
 
 
 @contextmanager

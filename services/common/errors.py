@@ -115,6 +115,18 @@ class ArchiveTooLargeError(ArchiveError):
     code, kind = "archive_too_large", Kind.TOO_LARGE
 
 
+class UrlError(InvalidRequestError):
+    """Something on the web that cannot be had: it is not there, or its address is none."""
+
+    code = "url_unusable"
+
+
+class UrlTooLargeError(UrlError):
+    """Something on the web with more bytes than allowed."""
+
+    code, kind = "url_too_large", Kind.TOO_LARGE
+
+
 class UnauthenticatedError(ImageragError):
     """No key, or an unknown one."""
 
@@ -131,6 +143,12 @@ class MissingScopeError(ForbiddenError):
     """The caller's key lacks the scope that the operation needs; the message names it."""
 
     code = "missing_scope"
+
+
+class UrlForbiddenError(ForbiddenError):
+    """An address that may not be fetched from, or not in the way it is written."""
+
+    code = "url_forbidden"
 
 
 class NotFoundError(ImageragError):
@@ -201,10 +219,22 @@ class OverloadedError(UnavailableError):
     code = "overloaded"
 
 
+class UrlUnreachableError(ImageragError):
+    """A host on the web did not answer after several tries; it does not hold up the rest of its job."""
+
+    code, kind = "url_unreachable", Kind.UNAVAILABLE
+
+
 class ModelRefusedError(ImageragError):
     """A model behind a service does not accept its calls; that passes only with another setting."""
 
     code, kind = "model_refused", Kind.UNAVAILABLE
+
+
+class ModelAnswerError(ImageragError):
+    """What a model wrote cannot be used."""
+
+    code, kind = "model_answer", Kind.UNAVAILABLE
 
 
 class DeadlineError(ImageragError):

@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -16,6 +15,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from services.common.chat.refusals import MalformedChunkError, Refusal, refusal_of
 from services.common.chat.retries import Retries
 
+Message = ChatCompletionMessageParam
+"""One message of a conversation."""
 Failed = Callable[[Refusal, Exception, int], None]
 """Told of each failed call: what it means, the error, and which call it was, from 1."""
 
@@ -62,9 +63,7 @@ class CompletionModel:
         self._client, self._model, self._total_s = client, model, total_s
         self._retries, self._failed = retries, failed
 
-    async def complete(
-        self, messages: Sequence[ChatCompletionMessageParam], fields: Mapping[str, Any]
-    ) -> Completion:
+    async def complete(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Completion:
         """The model's answer.
 
         Args:
@@ -75,7 +74,9 @@ class CompletionModel:
             RefusedError: It failed, and trying again is no use or there is no time left.
         """
         ends_at = time.monotonic() + self._total_s
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return await self._once(messages, fields, ends_at)
             except Exception as error:
@@ -88,11 +89,8 @@ class CompletionModel:
             if wait_s is None:
                 raise RefusedError(refusal)
             await asyncio.sleep(wait_s)
-        raise AssertionError("an endless loop ended")
 
-    async def _once(
-        self, messages: Sequence[ChatCompletionMessageParam], fields: Mapping[str, Any], ends_at: float
-    ) -> Completion:
+    async def _once(self, messages: Sequence[Message], fields: Mapping[str, Any], ends_at: float) -> Completion:
         async with asyncio.timeout(max(ends_at - time.monotonic(), 0.0)):
             answer = await self._client.chat.completions.create(
                 model=self._model, messages=list(messages), extra_body=dict(fields)

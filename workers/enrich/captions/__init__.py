@@ -1,0 +1,1 @@
+"""What a vision model writes about a picture."""
