@@ -36,6 +36,20 @@ class LegName(StrEnum):
     SEMANTIC = "semantic"
 
 
+class TextField(StrEnum):
+    """One of an item's texts. What it says was written by different people or models, so they stay apart."""
+
+    TITLE = "title"
+    TEXT = "text"
+    TAGS = "tags"
+    OCR = "ocr"
+    """Read inside the picture."""
+    CAPTION = "caption"
+    """Written by a vision model."""
+    LABELS = "labels"
+    """Named by a model as seen."""
+
+
 class Direction(StrEnum):
     """From what is asked to what is stored; noise floors are measured for each."""
 
@@ -110,6 +124,11 @@ class Caption:
     data_points: tuple[str, ...] = ()
     model: str = ""
 
+    def words(self) -> str:
+        """All of it in one string."""
+        parts = (self.brief, self.detailed, " ".join(self.keywords), self.text_content, *self.data_points)
+        return "\n".join(part for part in parts if part.strip())
+
 
 class DuplicateKind(StrEnum):
     """In which way an item's picture is another item's."""
@@ -170,9 +189,21 @@ class Item:
     duplicate_of: DuplicateOf | None = None
     incomplete: tuple[str, ...] = ()
 
+    def texts(self) -> dict[TextField, str]:
+        """The item's texts, without those that are blank."""
+        found = {
+            TextField.TITLE: self.title,
+            TextField.TEXT: self.text,
+            TextField.TAGS: " ".join(self.tags),
+            TextField.OCR: self.ocr_text,
+            TextField.CAPTION: self.caption.words() if self.caption else "",
+            TextField.LABELS: " ".join(self.labels),
+        }
+        return {field: text for field, text in found.items() if text.strip()}
+
     def searchable_text(self) -> str:
         """Everything a word query is matched against, in one string."""
-        return "\n".join(part for part in (self.title, self.text, " ".join(self.tags), self.ocr_text) if part)
+        return "\n".join(self.texts().values())
 
 
 @dataclass(frozen=True)
