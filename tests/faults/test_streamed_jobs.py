@@ -2,88 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from services.common.jobs.ledger import JobLedger
-from services.common.jobs.messages import RequeueMessage, first_messages
+from services.common.jobs.messages import RequeueMessage
 from services.common.jobs.records import Job, JobProgress, JobSource
-from tests.fixtures.brokers import ValkeyProcess, free_port
+from tests.fixtures.brokers import ValkeyProcess
 from tests.fixtures.colour_process import ColourProcess
 from tests.fixtures.odd_pictures import encode, noise
-from tests.fixtures.proofs import count, prove
+from tests.fixtures.plant import LIMIT_S, TENANT, Plant, meanwhile, running_plant
 from tests.fixtures.store import StoreProcess
-from tests.fixtures.workers import (
-    Surroundings,
-    WorkerProcess,
-    colours_in_background,
-    wait_for,
-    wait_until_closed,
-)
+from tests.fixtures.workers import WorkerProcess, wait_for, wait_until_closed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
-TENANT = "default"
 LINES, PICTURES = 20_000, 5_000
-LIMIT_S = 600.0
 AWAY_S = 3.0
 """So long what was killed stays away."""
 
 
-@dataclass
-class Plant:
-    """Everything a job needs, on ports that stay the same over restarts; two workers and a beat."""
-
-    surroundings: Surroundings
-    broker: ValkeyProcess
-    store: StoreProcess
-    workers: Sequence[WorkerProcess] = field(default_factory=tuple)
-
-    @property
-    def ledger(self) -> JobLedger:
-        """As another process has it."""
-        return self.surroundings.ledger()
-
-    def submit(self, source: JobSource) -> Job:
-        """Begin a job as the gateway does."""
-        job = self.ledger.begin(TENANT, source)
-        self.surroundings.publish(list(first_messages(job)))
-        return job
-
-    def check(self, *jobs: Job, items: int) -> None:
-        """Each job is closed; all together they have so many items, each whole, and no others."""
-        for job in jobs:
-            wait_until_closed(self.ledger, TENANT, job.id, LIMIT_S)
-        counts = count(self.surroundings, TENANT, *(job.id for job in jobs))
-        print(f"\n{counts}")
-        assert (counts.failed, counts.duplicated, counts.lost) == (0, 0, 0)
-        assert counts.stored + counts.merged + counts.superseded == counts.accepted == items * len(jobs)
-        for job in jobs:
-            known = self.ledger.job(TENANT, job.id)
-            assert prove(self.surroundings, known).holds(known)
-
-
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
-    """Broker and store of its own, and an encoder that leaves the machine to the workers."""
-    store = StoreProcess(tmp_path / "store" / "data", {"IMAGERAG_STORE_PORT": str(free_port())})
-    roots = [tmp_path / "source"]
-    roots[0].mkdir()
-    with ValkeyProcess(tmp_path / "broker") as broker, store, colours_in_background() as encoder:
-        surroundings = Surroundings(tmp_path / "data", broker.url, store.url, encoder, roots)
-        workers = [WorkerProcess(surroundings, f"worker{number}") for number in range(2)]
-        plant = Plant(surroundings, broker, store, workers)
-        with WorkerProcess(surroundings, "beat", ["beat"]), workers[0], workers[1]:
-            yield plant
+    with running_plant(tmp_path) as plant:
+        yield plant
 
 
 def manifest(plant: Plant, lines: int) -> JobSource:
@@ -99,29 +47,6 @@ def folder(plant: Plant, pictures: int) -> JobSource:
     for seed in range(pictures):
         (path / f"{seed:05d}.jpg").write_bytes(encode(noise(32, 24, seed), "JPEG"))
     return JobSource("folder", str(path))
-
-
-@contextlib.contextmanager
-def meanwhile(act: Callable[[], object], every_s: float) -> Iterator[None]:
-    """Call `act` now and then until the block ends; what it raises is raised there."""
-    ended, failed = threading.Event(), list[Exception]()
-
-    def run() -> None:
-        while not ended.wait(every_s) and not failed:
-            try:
-                act()
-            except Exception as error:  # shown by the test's own thread
-                failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 @dataclass

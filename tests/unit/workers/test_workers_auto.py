@@ -23,11 +23,12 @@ from services.common.errors import (
     UnsupportedMediaTypeError,
 )
 from services.common.jobs.records import ManifestLine
+from services.common.media.kinds import kind_of
 from services.common.media.signatures import HEAD_BYTES
 from services.common.media.store import MediaStore
 from services.common.objects import open_objects
 from workers.sources.auto import AutoSource
-from workers.sources.kinds import kind_of
+
 from workers.sources.source import Listed, Source, SourceTools
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(40)
@@ -168,7 +169,14 @@ def test_links_out_of_the_folder_odd_names_and_pipes(folder: Path, tools: Source
     (folder / "escape.jpg").symlink_to(folder.parent / "secret.jpg")
     (folder / os.fsdecode(b"bad\xff.jpg")).write_bytes(JPEG)
     os.mkfifo(folder / "pipe.jpg")
-    assert names(listed(folder, tools)) == [("bad\\xff.jpg", "invalid_request"), ("escape.jpg", "forbidden")]
+    found = listed(folder, tools)
+    assert names(found) == [
+        ("bad\\xff.jpg", "invalid_request"),
+        ("escape.jpg", "forbidden"),
+        ("pipe.jpg", "invalid_request"),
+    ]
+    assert found[2].error is not None
+    assert "pipe" in found[2].error.message
 
 
 def test_a_single_file_is_read_by_what_it_is(folder: Path, tools: SourceTools) -> None:
