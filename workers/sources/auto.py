@@ -15,13 +15,13 @@ from services.common.errors import (
     InternalError,
     InvalidRequestError,
     NotFoundError,
-    UnsupportedMediaTypeError,
 )
 from services.common.jobs.records import ManifestLine
 from services.common.jobs.roots import allowed, open_allowed, source_path
-from services.common.media.signatures import HEAD_BYTES, likely_kind
+from services.common.media.kinds import kind_of, reason_against, reason_against_inside
+from services.common.media.signatures import HEAD_BYTES
+from workers.sources.entries import is_file
 from workers.sources.folder import RENAME, files_below, plain_name
-from workers.sources.kinds import Kind, kind_of
 from workers.sources.source import Listed, Source, SourceTools
 
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ class AutoSource:
             if not after:
                 yield _picture(path, path.name, _Cursor(path.name).text())
             return
-        if reason := _reason_against(kind, head):
+        if reason := reason_against(kind, head):
             raise reason
         yield from self._open("document" if kind == "text" else kind, str(path)).lines(after)
 
@@ -117,8 +117,8 @@ class AutoSource:
         cursor = _Cursor(plain_name(name))
         try:
             name.encode()
-            if not allowed(str(file), self._tools.roots).is_file():
-                return  # a device or a link to nowhere
+            if not is_file(file, self._tools.roots):
+                return  # gone since
             head = self._head(file)
         except UnicodeEncodeError:
             yield Listed(ManifestLine(cursor.name), cursor.text(), InvalidRequestError(RENAME))
@@ -129,7 +129,7 @@ class AutoSource:
         kind = kind_of(file.name, head)
         if kind == "picture":
             yield _picture(file, name, cursor.text())
-        elif reason := _reason_against_inside(kind, head):
+        elif reason := reason_against_inside(kind, head):
             yield Listed(ManifestLine(name), cursor.text(), reason)
         else:
             yield from self._inside(file, replace(cursor, inner=""))
@@ -141,7 +141,7 @@ class AutoSource:
             source = self._open(kind_of(file.name, self._head(file)), str(file))
             for listed in source.lines(cursor.inner or ""):
                 found = True
-                line = replace(listed.line, name=_name_inside(cursor.name, listed.line.name))
+                line = replace(listed.line, name=name_inside(cursor.name, listed.line.name))
                 yield Listed(line, replace(cursor, inner=listed.cursor).text(), listed.error)
             if not found and not cursor.inner:
                 raise InvalidRequestError("There is nothing to ingest in it.")
@@ -159,31 +159,7 @@ def _picture(file: Path, name: str, cursor: str) -> Listed:
     return Listed(ManifestLine(name, path=str(file), source_uri=file.as_uri()), cursor)
 
 
-def _reason_against(kind: Kind, head: bytes) -> ImageragError | None:
-    """Why a file is not read at all."""
-    if kind == "office":
-        return UnsupportedMediaTypeError("This is a document of an office program. Save it as PDF.")
-    if kind != "unknown":
-        return None
-    if not head:
-        return InvalidRequestError("The file is empty.")
-    words = likely_kind(head)
-    found = f"This looks like {words}." if words else "Nobody here knows what this is."
-    return UnsupportedMediaTypeError(f"{found} Pictures, PDF, texts, ZIP, TAR and videos are read.")
-
-
-def _reason_against_inside(kind: Kind, head: bytes) -> ImageragError | None:
-    """Why a file of a folder is not read, though it might be for itself."""
-    if kind == "manifest":
-        return UnsupportedMediaTypeError(
-            "This is a table. If it describes what is to be taken in, start a job of the type 'manifest' for it."
-        )
-    if kind == "text":
-        return UnsupportedMediaTypeError("This is a text of another kind. Name it .txt or .md to take it in.")
-    return _reason_against(kind, head)
-
-
-def _name_inside(container: str, name: str) -> str:
+def name_inside(container: str, name: str) -> str:
     """What a line of an opened file is called, seen from the folder."""
     path = PurePosixPath(container)
     return f"{container[: -len(path.name)]}{name}" if name.startswith(path.name) else f"{container}: {name}"
