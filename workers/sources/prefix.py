@@ -14,9 +14,10 @@ from services.common.errors import (
 from services.common.jobs.records import ManifestLine
 from services.common.jobs.roots import source_path
 from services.common.media.images import read_header
+from services.common.media.kinds import PICTURE_SUFFIXES
 from services.common.media.signatures import sniff
 from workers.opening.archives.names import is_litter
-from workers.sources.folder import PICTURE_SUFFIXES, FolderSource
+from workers.sources.folder import FolderSource
 from workers.sources.in_order import in_order
 from workers.sources.prefix_urls import allowed_url
 from workers.sources.remote import RemoteFolder, RemoteObject, open_remote
