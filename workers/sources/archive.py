@@ -41,10 +41,7 @@ class _Cursor:
 
 
 class ArchiveSource:
-    """Every member of an archive, as an item or with the reason why it is none.
-
-    Pictures are put into the media store before they are listed, several at once. Which texts belong to which is
-    told in `workers.opening.archives.samples`; hidden files and what systems leave behind are left out.
+    """An archive that lies on the server.
 
     Args:
         path: The archive, as a path or a `file://` URI.
@@ -55,25 +52,52 @@ class ArchiveSource:
         self._path, self._tools = path, tools
 
     def lines(self, after: str) -> Iterator[Listed]:
-        """See `Source.lines`.
+        """See `Source.lines`; errors as in `read_archive`."""
+        path = source_path(self._path)
+        with open_allowed(path, self._tools.roots, self._tools.archives.max_bytes) as file:
+            yield from read_archive(file, Path(path).absolute().as_uri(), self._tools, after)
 
-        Raises:
-            ArchiveError: Nothing of the archive is taken in.
-            ConflictError: The archive is not the one that the listing began with.
-        """
-        limits = self._tools.archives
-        with open_allowed(source_path(self._path), self._tools.roots, limits.max_bytes) as file:
-            cursor = _cursor(file, after)
-            arguments = {"limits": asdict(limits), "start": cursor.index}
-            sandbox = replace(self._tools.sandbox, silence_s=limits.scan_s, part_bytes=limits.max_member_bytes)
-            with closing(open_parts(OPENER, file, arguments, sandbox)) as parts:
-                for index, found in in_order(self._take, parts, _AT_ONCE):
-                    known = cursor.lines if index == cursor.index else 0
-                    for number, (line, error) in enumerate(found[known:], start=known + 1):
-                        yield Listed(line, str(replace(cursor, index=index, lines=number)), error)
 
-    def _take(self, part: Part) -> tuple[int, Sequence[_Line]]:
-        """The lines that one part gives, its picture kept."""
+def read_archive(file: BinaryIO, uri: str, tools: SourceTools, after: str = "") -> Iterator[Listed]:
+    """Every member of an archive, wherever it came from, as an item or with the reason why it is none.
+
+    Pictures are put into the media store before they are listed, several at once. Which texts belong to which is
+    told in `workers.opening.archives.samples`; hidden files and what systems leave behind are left out.
+
+    Args:
+        file: With a file descriptor; the same archive has the same time of change.
+        uri: Its address.
+        tools: What may be used.
+        after: As in `Source.lines`.
+
+    Raises:
+        ArchiveError: Nothing of the archive is taken in.
+        ConflictError: The archive is not the one that the listing began with.
+    """
+    cursor, limits, members = _cursor(file, after), tools.archives, _Members(uri, tools)
+    arguments = {"limits": asdict(limits), "start": cursor.index}
+    sandbox = replace(tools.sandbox, silence_s=limits.scan_s, part_bytes=limits.max_member_bytes)
+    with closing(open_parts(OPENER, file, arguments, sandbox)) as parts:
+        for index, found in in_order(members.take, parts, _AT_ONCE):
+            known = cursor.lines if index == cursor.index else 0
+            for number, (line, error) in enumerate(found[known:], start=known + 1):
+                yield Listed(line, str(replace(cursor, index=index, lines=number)), error)
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Makes lines of an archive's members; thread-safe.
+
+    Attributes:
+        uri: Of the archive.
+        tools: Keep the pictures.
+    """
+
+    uri: str
+    tools: SourceTools
+
+    def take(self, part: Part) -> tuple[int, Sequence[_Line]]:
+        """The lines that one part gives, its picture kept; and the part's index."""
         record = part.record
         wrong = [record["refused"]] if "refused" in record else record.get("troubles", ())
         found: list[_Line] = [(ManifestLine(str(each["name"])), _error(each)) for each in wrong]
@@ -99,14 +123,14 @@ class ArchiveSource:
 
     def _picture(self, name: str, described: Described, data: bytes) -> _Line:
         try:
-            return described.line(name, self._tools.keep(data), self._uri(name)), None
+            return described.line(name, self.tools.keep(data), self._uri(name)), None
         except ImageragError as error:
             if error.retryable:
                 raise
             return ManifestLine(name), error
 
     def _uri(self, name: str) -> str:
-        return f"{Path(source_path(self._path)).absolute().as_uri()}#{quote(name)}"
+        return f"{self.uri}#{quote(name)}"
 
 
 def _cursor(file: BinaryIO, after: str) -> _Cursor:
