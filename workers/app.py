@@ -36,6 +36,7 @@ from workers.enrich.stage import EnrichmentStage
 from workers.ingest.batch import BatchService
 from workers.ingest.ingestor import Ingestor
 from workers.ingest.pictures import PictureIntake
+from workers.ingest.reading import Reading
 from workers.leases import Leases
 from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
@@ -126,8 +127,14 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         redis = stack.enter_context(_redis(settings))
         leases = Leases(redis, settings.lease_s)
         enriching = EnrichmentStage(await open_enrichers(settings, objects, limits, stack))
+        reading = Reading(intake, enriching, threads=settings.read_threads, chunk_items=settings.chunk_items)
+        stack.callback(reading.close)
         ingestor = Ingestor(
-            await _cached(encoder, settings, stack), index, intake, enriching, settings.chunk_items
+            await _cached(encoder, settings, stack),
+            index,
+            reading,
+            write_items=settings.write_items,
+            patience_s=settings.encoder_deadline_s,
         )
         yield Services(
             BatchService(

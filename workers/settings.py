@@ -12,12 +12,13 @@ from services.common.jobs.messages import QUEUE_BULK, QUEUE_INTERACTIVE
 from services.common.jobs.roots import parse_roots
 from services.common.media.store import THUMBNAIL_SIZES_PX
 from workers.caption_settings import CaptionSettings
+from workers.ocr_settings import OcrSettings
 from workers.source_settings import SourceSettings
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 
 
-class WorkersSettings(SourceSettings, CaptionSettings):
+class WorkersSettings(SourceSettings, CaptionSettings, OcrSettings):
     """Variables that begin with IMAGERAG_WORKERS_, and the shared ones named by their aliases."""
 
     model_config = SettingsConfigDict(env_prefix="IMAGERAG_WORKERS_")
@@ -60,16 +61,20 @@ class WorkersSettings(SourceSettings, CaptionSettings):
     tasks_per_process: int = Field(default=500, ge=1)
     """Tasks after which a process is replaced: bounds what a leaking decoder may pile up."""
 
-    thumbnail_px: int = Field(default=256, ge=16)
-    """Longest side of the thumbnail that is made at once; larger ones are made when they are asked for."""
+    thumbnail_px: Annotated[tuple[int, ...], NoDecode] = (256, 512)
+    """Longest sides of the thumbnails that are made at once, comma separated; others are made when asked for."""
     picture_limit_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     """Largest picture."""
     picture_limit_pixels: int = Field(default=50_000_000, ge=1)
     """Most pixels of a picture."""
-    chunk_items: int = Field(default=16, ge=1)
-    """Pictures that are prepared while the ones before them are at the encoder."""
+    read_threads: int = Field(default=2, ge=1, le=64)
+    """Threads of each process that read and decode pictures."""
+    chunk_items: int = Field(default=8, ge=1)
+    """Pictures that one of these threads takes at once."""
+    write_items: int = Field(default=32, ge=1, le=256)
+    """Items that are written together, while those behind them are at the encoder."""
     encoder_deadline_s: float = Field(default=60.0, gt=0)
-    """Longest wait for one answer of the encoder."""
+    """Longest time without an answer of the encoder while something waits for one."""
     embedding_ttl_s: int = Field(default=604_800, ge=1)
     """How long the cache keeps the embeddings of what was ingested, in seconds."""
     store_timeout_s: int = Field(default=20, ge=1)
@@ -129,12 +134,17 @@ the same as the worker's. Without IMAGERAG_WORKERS_METRICS_PORT there is none.""
             raise ValueError(f"must not be above IMAGERAG_COLLECTION_REPLICAS ({replicas})")
         return given
 
-    @field_validator("thumbnail_px")
+    @field_validator("thumbnail_px", mode="before")
     @classmethod
-    def _served_size(cls, given: int) -> int:
-        if given not in THUMBNAIL_SIZES_PX:
-            raise ValueError(f"write one of {', '.join(map(str, THUMBNAIL_SIZES_PX))}")
-        return given
+    def _served_sizes(cls, given: object) -> object:
+        sizes = given.split(",") if isinstance(given, str) else given
+        try:
+            found = tuple(sorted({int(size) for size in sizes}))  # type: ignore[attr-defined]
+        except (TypeError, ValueError):
+            found = ()
+        if not found or not set(found) <= set(THUMBNAIL_SIZES_PX):
+            raise ValueError(f"write some of {', '.join(map(str, THUMBNAIL_SIZES_PX))}, separated by commas")
+        return found
 
     @field_validator("visibility_timeout_s")
     @classmethod

@@ -44,7 +44,7 @@ class ObjectStore(Protocol):
         """Store `data` under `name`, replacing what was there. On return it survives a crash."""
 
     def put_remade(self, name: str, data: bytes) -> None:
-        """As `put`, for what can be made again: a crash of the machine may leave it missing, empty or cut short."""
+        """As `put`, for what can be made again: a crash of the machine may take it, or leave a part of it."""
 
     def create(self, name: str, data: bytes) -> bool:
         """As `put`, unless there is something under `name`; of several at once, one succeeds.

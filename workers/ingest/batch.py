@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -22,13 +22,16 @@ from services.common.jobs.messages import BatchMessage
 from services.common.jobs.records import BATCH_ITEMS, Attempt, Job, LineOutcome, Outcome
 from workers import metrics
 from workers.ingest.decision import Action, decide
-from workers.ingest.ingestor import Ingestor, Report
+from workers.ingest.ingestor import Ingestor
 from workers.ingest.items import NumberedLine
+from workers.ingest.report import Report
 from workers.later import Later
 from workers.leases import Held, Leases, lines_name
 from workers.publishing import Publish
 
 log = structlog.get_logger(__name__)
+NEXT_SLICE = Later("next_slice")
+"""There is more; it is for the next message."""
 
 
 class BatchService:
@@ -73,6 +76,10 @@ class BatchService:
         took_s = time.perf_counter() - started
         metrics.BATCH_SECONDS.observe(took_s)
         log.info("batch_done", start=start, stop=stop, took_s=round(took_s, 3), later=later.code if later else "")
+        if later is NEXT_SLICE:
+            # After the lease is free: a worker that is quick would find it taken.
+            self._publish([message])
+            return None
         return later
 
     def _wait(self, held: Held) -> Later:
@@ -136,23 +143,44 @@ class BatchService:
 
     async def _work(self, job: Job, message: BatchMessage, lines: Sequence[int]) -> Later | None:
         attempt = self._ledger.attempts.begin(job, message.start, message.stop)
-        manifest = self._ledger.lines(job, message.start, message.stop)
-        numbered = [NumberedLine(number, manifest[number - message.start]) for number in lines]
+        numbered = self._numbered(job, message, lines)
+        report = Report()
         try:
             async with asyncio.timeout(self._limit_s):
-                report = await self._ingestor.ingest(job, numbered)
+                await self._ingestor.ingest(job, numbered, report)
         except TimeoutError:
-            self._ledger.attempts.fail(job, attempt, DeadlineError.code)
-            return Later(DeadlineError.code)
+            self._ingestor.give_up()
+            return self._overdue(job, attempt, report)
         except Exception:
             log.exception("batch_failed", start=message.start, stop=message.stop)
+            self._record_ended(job, attempt, report)
             self._ledger.attempts.fail(job, attempt, InternalError.code)
             return Later(InternalError.code)
         return self._settle(job, attempt, report, len(lines))
 
+    def _overdue(self, job: Job, attempt: Attempt, report: Report) -> Later:
+        """The time of one message is over: whoever got lines done goes on; without any, a line hangs."""
+        if report.outcomes:
+            self._record_ended(job, attempt, report)
+            self._ledger.attempts.end(job, attempt)
+            return NEXT_SLICE
+        self._ledger.attempts.fail(job, attempt, DeadlineError.code)
+        return Later(DeadlineError.code)
+
+    def _numbered(self, job: Job, message: BatchMessage, lines: Sequence[int]) -> list[NumberedLine]:
+        manifest = self._ledger.lines(job, message.start, message.stop)
+        pictures: Mapping[int, str] = {}
+        if job.options.enriches:
+            # Of a line that is done again to complete it the picture was kept; its file may be gone by now.
+            pictures = self._ledger.books.log(job).pictures(message.start, message.stop)
+        known = {number: manifest[number - message.start] for number in lines}
+        return [
+            NumberedLine(number, replace(line, sha256=pictures.get(number, line.sha256)))
+            for number, line in known.items()
+        ]
+
     def _settle(self, job: Job, attempt: Attempt, report: Report, lines: int) -> Later | None:
-        tried = attempt.earlier + 1
-        self._record(job, [replace(outcome, attempts=tried) for outcome in report.outcomes])
+        self._record_ended(job, attempt, report)
         self._ledger.attempts.end(job, attempt)
         if len(report.outcomes) == lines:
             return None
@@ -161,6 +189,10 @@ class BatchService:
         first = report.errors[0]
         log.warning("batch_unfinished", code=first.code, detail=first.message, open=lines - len(report.outcomes))
         return Later(first.code, first.retry_after_s)
+
+    def _record_ended(self, job: Job, attempt: Attempt, report: Report) -> None:
+        tried = attempt.earlier + 1
+        self._record(job, [replace(outcome, attempts=tried) for outcome in report.outcomes])
 
     def _record(self, job: Job, outcomes: Sequence[LineOutcome]) -> None:
         self._ledger.record(job, outcomes)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from typing import Protocol, TypeVar
 
 from services.common.clients.encoder import EncoderDescription, Lane, Space, TextRole
-from services.common.domain import IndexedItem, Vector
-from services.common.errors import ImageragError
+from services.common.clients.encoder_inputs import Encoded
+from services.common.domain import IndexedItem
+from services.common.embeddings.cached_stream import Sought
 from services.common.index.catalogue import Collection
 from services.common.index.contract import EmbeddingContract
 from services.common.index.index import Stored
 
+K = TypeVar("K")
+
 
 class Encoder(Protocol):
-    """Pictures and texts to unit vectors; see `services.common.clients.encoder.EncoderClient`."""
+    """Pictures and texts to unit vectors; see `services.common.embeddings.cached_encoder.CachedEncoder`."""
 
     async def describe(self) -> EncoderDescription:
         """What is served."""
 
-    async def encode_images(
-        self, images: Sequence[bytes], *, lane: Lane, expected_fingerprint: str
-    ) -> list[Vector | ImageragError]:
-        """One vector or error a picture."""
+    def encode_stream(
+        self, groups: AsyncIterable[Sequence[Sought[K]]], *, expected_fingerprint: str, lane: Lane
+    ) -> AsyncGenerator[tuple[K, Encoded], None]:
+        """A vector or error for each input, in no order."""
 
     async def encode_texts(
         self,
@@ -32,7 +35,7 @@ class Encoder(Protocol):
         lane: Lane,
         expected_fingerprint: str,
         space: Space = Space.JOINT,
-    ) -> list[Vector | ImageragError]:
+    ) -> list[Encoded]:
         """One vector or error a text."""
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
+
 from services.common.clients.encoder import EncoderDescription, Space
+from services.common.clients.encoder_preparer import Preparer, preparer
+from services.common.errors import ConflictError, UnimplementedError
 from services.common.index.catalogue import Collection
 from services.common.index.contract import EmbeddingContract, SemanticContract
 from workers.ingest.ports import Encoder, ItemIndex
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -18,11 +24,14 @@ class Target:
         fingerprint: Of the joint space.
         max_call_items: Most inputs of one call to the encoder.
         collection: Takes the vectors.
+        preparer: Makes the encoder's input of pictures here, where they are decoded anyway; None: the encoder
+            takes originals alone.
     """
 
     fingerprint: str
     max_call_items: int
     collection: Collection
+    preparer: Preparer | None = None
 
     def fingerprint_of(self, space: Space) -> str | None:
         """Expected of the encoder with every call for a space; None: the collection has no such vectors."""
@@ -50,12 +59,24 @@ class Targets:
             described = await self._encoder.describe()
             contract = EmbeddingContract(described.fingerprint, described.dim, semantic=_semantic(described))
             collection = await self._index.ensure(contract)
-            self._current = Target(described.fingerprint, described.max_batch_items, collection)
+            self._current = Target(
+                described.fingerprint, described.max_batch_items, collection, _preparer(described)
+            )
         return self._current
 
     def forget(self) -> None:
         """Ask again next time."""
         self._current = None
+
+
+def _preparer(described: EncoderDescription) -> Preparer | None:
+    try:
+        return preparer(described)
+    except UnimplementedError:
+        return None
+    except ConflictError as error:
+        log.warning("originals_go_to_the_encoder", reason=error.message)
+        return None
 
 
 def _semantic(described: EncoderDescription) -> SemanticContract | None:

@@ -7,16 +7,17 @@ encoder's queue, and works while the encoder is away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from services.common.clients.encoder import EncoderDescription, Lane, Space, TextRole
-from services.common.clients.encoder_inputs import Encoded
+from services.common.clients.encoder_inputs import Encoded, EncoderInput
 from services.common.domain import Vector
 from services.common.embeddings import metrics
+from services.common.embeddings.cached_stream import CachedStream, Sought
 from services.common.embeddings.flights import Flights
 from services.common.embeddings.keys import image_key, normalised, text_key
 from services.common.embeddings.memory import RecentVectors
@@ -26,6 +27,7 @@ from services.common.errors import ImageragError
 _HASH_HERE_BYTES = 1 << 20
 """Half a millisecond of SHA-256 with the processor's own instructions, 3 ms without; more goes to a thread."""
 Input = TypeVar("Input", bytes, str)
+K = TypeVar("K")
 Encode = Callable[[Sequence[Input]], Awaitable[list[Encoded]]]
 
 
@@ -51,6 +53,11 @@ class Encoder(Protocol):
         deadline_s: float | None = None,
     ) -> list[Encoded]:
         """One vector or error a text."""
+
+    def encode_stream(
+        self, inputs: AsyncIterable[tuple[str, EncoderInput]], *, expected_fingerprint: str, lane: Lane
+    ) -> AsyncGenerator[tuple[str, Encoded], None]:
+        """Each vector or error as soon as it is ready."""
 
 
 class CachedEncoder:
@@ -128,6 +135,20 @@ class CachedEncoder:
             return await encode(texts)
         keys = [text_key(expected_fingerprint, text, role, space) for text in texts]
         return await self._encoded(keys, texts, lane, self._dims.get(expected_fingerprint), encode)
+
+    def encode_stream(
+        self, groups: AsyncIterable[Sequence[Sought[K]]], *, expected_fingerprint: str, lane: Lane
+    ) -> AsyncGenerator[tuple[K, Encoded], None]:
+        """As `EncoderClient.encode_stream`, of what is not in the cache server.
+
+        Args:
+            groups: Inputs; those of a group are looked up together.
+            expected_fingerprint: The contract that the names of the inputs were made under.
+            lane: Who waits for it.
+        """
+        stream: CachedStream[K] = CachedStream(self._shared, self._dims.get(expected_fingerprint))
+        open_stream = partial(self._encoder.encode_stream, expected_fingerprint=expected_fingerprint, lane=lane)
+        return stream.outcomes(groups, open_stream)
 
     async def _encoded(
         self, keys: Sequence[str], inputs: Sequence[Input], lane: Lane, dim: int | None, encode: Encode[Input]

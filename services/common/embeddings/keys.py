@@ -18,7 +18,12 @@ def image_key(fingerprint: str, data: bytes) -> str:
         fingerprint: The embedding contract.
         data: Encoded bytes, as they go to the encoder.
     """
-    return _key(fingerprint, "image", data)
+    return image_key_of(fingerprint, hashlib.sha256(data).hexdigest())
+
+
+def image_key_of(fingerprint: str, sha256: str) -> str:
+    """As `image_key`, for who has the hex digest of the bytes already."""
+    return f"{_PREFIX}:{fingerprint}:image:{sha256}"
 
 
 def text_key(fingerprint: str, text: str, role: TextRole, space: Space) -> str:
@@ -30,7 +35,8 @@ def text_key(fingerprint: str, text: str, role: TextRole, space: Space) -> str:
         role: Some models embed a question and a passage differently.
         space: Which of the encoder's spaces.
     """
-    return _key(fingerprint, f"{space.name.lower()}-{role.name.lower()}", text.encode())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f"{_PREFIX}:{fingerprint}:{space.name.lower()}-{role.name.lower()}:{digest}"
 
 
 def normalised(text: str) -> str:
@@ -39,7 +45,3 @@ def normalised(text: str) -> str:
     Canonically equal characters are one (Unicode's NFC) and space around the text is gone.
     """
     return unicodedata.normalize("NFC", text).strip()
-
-
-def _key(fingerprint: str, kind: str, content: bytes) -> str:
-    return f"{_PREFIX}:{fingerprint}:{kind}:{hashlib.sha256(content).hexdigest()}"

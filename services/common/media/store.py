@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 
-from services.common.errors import InvalidRequestError
+from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.media.metadata import strip_metadata
 from services.common.objects import ObjectStore
 
 THUMBNAIL_SIZES_PX = (256, 512, 1024)
 """Longest sides that are kept."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_RIFF_BYTES = 8
 
 
 class MediaStore:
@@ -50,22 +51,36 @@ class MediaStore:
         return self._objects.exists(_name(tenant, sha256))
 
     def put_thumbnail(self, tenant: str, sha256: str, size_px: int, webp: bytes) -> None:
-        """Keep a thumbnail, WebP bytes with the longest side `size_px`."""
-        self._objects.put(_thumbnail_name(tenant, sha256, size_px), webp)
+        """Keep a thumbnail, WebP bytes with the longest side `size_px`; a crash may take it."""
+        self._objects.put_remade(_thumbnail_name(tenant, sha256, size_px), webp)
+
+    def has_thumbnail(self, tenant: str, sha256: str, size_px: int) -> bool:
+        """Whether there is a thumbnail of that size; it may have been cut short by a crash."""
+        return self._objects.exists(_thumbnail_name(tenant, sha256, size_px))
 
     def get_thumbnail(self, tenant: str, sha256: str, size_px: int) -> bytes:
-        """The kept thumbnail.
+        """The kept thumbnail, whole.
 
         Raises:
-            NotFoundError: There is none of that size.
+            NotFoundError: There is none of that size, or no more than a part of it.
         """
-        return self._objects.get(_thumbnail_name(tenant, sha256, size_px))
+        name = _thumbnail_name(tenant, sha256, size_px)
+        webp = self._objects.get(name)
+        if not _is_whole(webp):
+            raise NotFoundError(f"Of the thumbnail {name!r} only a part is there.")
+        return webp
 
 
 def _name(tenant: str, sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise InvalidRequestError(f"{sha256[:80]!r} is not a SHA-256 digest: 64 lower-case hex digits.")
     return f"media/{tenant}/{sha256[:2]}/{sha256}"
+
+
+def _is_whole(webp: bytes) -> bool:
+    """Whether a WebP file has the length that its RIFF header tells (the header itself is not counted there)."""
+    told = webp[4:_RIFF_BYTES]
+    return webp[:4] == b"RIFF" and len(webp) == _RIFF_BYTES + int.from_bytes(told, "little")
 
 
 def _thumbnail_name(tenant: str, sha256: str, size_px: int) -> str:

@@ -12,7 +12,7 @@ from services.common.jobs.records import Job, JobSource, ManifestLine, Outcome
 from workers.backoff import retry_wait_s
 from workers.ingest.decision import Action, decide
 from workers.ingest.items import NumberedLine, build_item, outcome_of
-from workers.ingest.vectors import calls
+from workers.ingest.meanings import calls
 
 JOB = Job("j", "default", 100, 9, datetime(2026, 1, 1, tzinfo=UTC), JobSource("upload"))
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
