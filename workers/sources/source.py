@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from services.common.errors import ImageragError
+from services.common.errors import ImageragError, UrlForbiddenError
 from services.common.jobs.records import NO_OPTIONS, JobOptions, ManifestLine
 from services.common.media.images import ImageLimits, read_header
 from services.common.media.store import MediaStore
+from workers.fetching.fetcher import Fetcher
+from workers.fetching.pictures import PictureFetcher
 from workers.opening.archives.limits import ArchiveLimits
 from workers.opening.recordings.limits import VideoLimits
 from workers.sandbox.runner import SandboxLimits
@@ -61,6 +63,8 @@ class SourceTools:
         video: How closely videos are looked at.
         passage_tokens: Asks how long a passage may be; see `TextTower`.
         prefixes: URLs below which objects may be read with the server's own credentials.
+        fetcher: Fetches from the web; None: that is switched off.
+        asked: The list that came with the job: a URL a line.
     """
 
     media: MediaStore
@@ -73,6 +77,8 @@ class SourceTools:
     video: VideoLimits = field(default_factory=VideoLimits)
     passage_tokens: Callable[[], int] = lambda: USUAL_LIMIT_TOKENS
     prefixes: Sequence[str] = ()
+    fetcher: Fetcher | None = None
+    asked: Callable[[], bytes] = bytes
 
     def keep(self, data: bytes) -> str:
         """Keep a picture that was found inside of something, so that its line can name it.
@@ -85,3 +91,24 @@ class SourceTools:
         """
         read_header(data, self.limits)
         return self.media.put(self.tenant, data)
+
+    def web(self) -> Fetcher:
+        """What fetches from the web.
+
+        Raises:
+            UrlForbiddenError: That is switched off.
+        """
+        if self.fetcher is None:
+            raise UrlForbiddenError(
+                "Fetching from the web is switched off. Set IMAGERAG_WORKERS_URL_HOSTS to the hosts that may be "
+                "fetched from, and IMAGERAG_WORKERS_URL_FETCH to true."
+            )
+        return self.fetcher
+
+    def pictures_of_the_web(self) -> PictureFetcher:
+        """Fetches pictures and keeps them; several threads may use it, `web().policy.at_once` are meant to.
+
+        Raises:
+            UrlForbiddenError: Fetching is switched off.
+        """
+        return PictureFetcher(self.web(), self.limits, self.keep)

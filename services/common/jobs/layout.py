@@ -4,6 +4,7 @@
                         manifest/<part>.jsonl         `Job.part_lines` lines each
                         listed/<part>.jsonl           the same of a streamed job; the first line says what follows
                         listing.json                  a late copy of the newest of these first lines
+                        asked                         what the request itself named: a URL a line
                         outcomes/<part>/<order>.jsonl of that part's lines
                         tally.json                    parts that have come to an end, counted
                         taken_back                    changes whenever such a part is opened again
@@ -104,6 +105,11 @@ class JobFolder:
     def listing(self) -> str:
         """How far the lines were known a moment ago."""
         return f"{self.root}/listing.json"
+
+    @property
+    def asked(self) -> str:
+        """What the request named one by one, a line each."""
+        return f"{self.root}/asked"
 
     @property
     def tally(self) -> str:

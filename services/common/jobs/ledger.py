@@ -107,8 +107,18 @@ class JobLedger:
         job_id: str | None = None,
         queue: Literal["interactive", "bulk"] = "bulk",
         options: JobOptions = NO_OPTIONS,
+        asked: Sequence[str] = (),
     ) -> Job:
-        """Take on a job whose source a worker will read: a streamed one. Durability and errors as in `accept`."""
+        """Take on a job whose source a worker will read: a streamed one. Durability and errors as in `accept`.
+
+        Args:
+            tenant: As there.
+            source: What is to be read.
+            job_id: As there.
+            queue: As there.
+            options: As there.
+            asked: What is to be read, if the request names it one by one: URLs. None holds a line break.
+        """
         folder = _new_folder(tenant, job_id)
         if job_id and self._objects.exists(folder.header):
             return self.job(tenant, job_id)
@@ -126,7 +136,16 @@ class JobLedger:
             listed=False,
             options=options,
         )
+        if asked:
+            self._objects.put(folder.asked, "\n".join(asked).encode())
         return self._written(job)
+
+    def asked(self, job: Job) -> bytes:
+        """What the request named one by one, a line each; empty if it did not."""
+        try:
+            return self._objects.get(JobFolder(job.tenant, job.id).asked)
+        except NotFoundError:
+            return b""
 
     def job(self, tenant: str, job_id: str) -> Job:
         """The header of a job.
@@ -280,7 +299,7 @@ class JobLedger:
         return encoding.decode_lines(encoding.LINE, self._objects.get(_folder(job).manifest(part)))
 
     def _count(self, job: Job, closed_at: datetime | None = None, *, exact: bool = False) -> JobProgress:
-        numbers, attempts = self.books.count(job, exact=exact)
+        numbers, attempts, incomplete = self.books.count(job, exact=exact)
         pending = job.total - numbers.total()
         return JobProgress(
             job=job,
@@ -293,6 +312,7 @@ class JobLedger:
             attempts=attempts,
             closed_at=closed_at,
             skipped=numbers[Outcome.SKIPPED],
+            incomplete=incomplete,
         )
 
     def _state(self, job: Job, *, ended: bool) -> JobState:
