@@ -125,15 +125,23 @@ class Ingestion:
         """
         return await asyncio.to_thread(self._resume, tenant, job_id)
 
-    async def retry(self, tenant: str, job_id: str, codes: Collection[str]) -> tuple[Retried, JobProgress]:
+    async def retry(
+        self, tenant: str, job_id: str, codes: Collection[str], *, incomplete: bool = False
+    ) -> tuple[Retried, JobProgress]:
         """Do failed lines again; errors as in `resume`.
 
         Args:
             tenant: Whose job.
             job_id: Which one.
             codes: Of the failures that are meant; none: all.
+            incomplete: Instead, stored lines that an enrichment failed on.
+
+        Raises:
+            InvalidRequestError: Codes of failures, and no failures are meant.
         """
-        return await asyncio.to_thread(self._retry, tenant, job_id, codes)
+        if incomplete and codes:
+            raise InvalidRequestError("Send either 'codes' or 'incomplete'.")
+        return await asyncio.to_thread(self._retry, tenant, job_id, codes, incomplete)
 
     async def wait(self, job: Job, wait_s: float) -> LineOutcome | None:
         """The end of a one-line job, or None if it does not come within `wait_s`."""
@@ -153,9 +161,12 @@ class Ingestion:
             self._submission.requeue(job)
         return self._ledger.progress(tenant, job_id)
 
-    def _retry(self, tenant: str, job_id: str, codes: Collection[str]) -> tuple[Retried, JobProgress]:
+    def _retry(
+        self, tenant: str, job_id: str, codes: Collection[str], incomplete: bool
+    ) -> tuple[Retried, JobProgress]:
         job = self._ledger.job(tenant, job_id)
-        retried = self._ledger.replay.retry(job, codes)
+        replay = self._ledger.replay
+        retried = replay.complete(job) if incomplete else replay.retry(job, codes)
         if retried.lines:
             self._submission.requeue(job)
         return retried, self._ledger.progress(tenant, job_id)

@@ -74,7 +74,7 @@ def lost(job: Job, claimed: Mapping[str, LineOutcome], stored: Mapping[str, Stor
     merged.
     """
     return [
-        LineOutcome(found.line, Outcome.PENDING, found.name, found.item_id)
+        LineOutcome(found.line, Outcome.PENDING, found.name, found.item_id, sha256=found.sha256)
         for item_id, found in claimed.items()
         if not _stands(job, found, stored.get(item_id))
     ]

@@ -17,7 +17,7 @@ from services.cli.output import Output, plain
 jobs_app = typer.Typer(help="Watch, steer and check ingestion jobs.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 Json = Mapping[str, Any]
-_COUNTS = ("total", "stored", "merged", "superseded", "failed", "skipped", "pending")
+_COUNTS = ("total", "stored", "merged", "superseded", "failed", "skipped", "pending", "incomplete")
 
 
 @jobs_app.command("list")
@@ -79,14 +79,19 @@ def retry_command(
     codes: Annotated[
         list[str] | None, typer.Option("--code", help="Only failures with this code; may be repeated.")
     ] = None,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Instead: stored items that OCR, captions or tags failed on.")
+    ] = False,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Do what failed again, as if for the first time."""
     output = Output(as_json=as_json)
+    if incomplete and codes:
+        raise typer.BadParameter("takes no --code", param_hint="--incomplete")
     with open_client(url, key) as client:
-        answer = client.retry_job(job_id, codes or [])
+        answer = client.retry_job(job_id, codes or [], incomplete=incomplete)
     if answer["left"]:
         output.note(
             f"{answer['left']} failures stay: they could not be read from the source. Put it right and ingest it "

@@ -93,9 +93,16 @@ class RestClient:
         """Let a paused job go on."""
         return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/resume")
 
-    def retry_job(self, job_id: str, codes: Sequence[str]) -> Json:
-        """Do failed items again; answers `retried`, `left`, `job`. No codes: all failures."""
-        return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/retry", json={"codes": list(codes)})
+    def retry_job(self, job_id: str, codes: Sequence[str], *, incomplete: bool = False) -> Json:
+        """Do failed items again; answers `retried`, `left`, `job`. No codes: all failures.
+
+        Args:
+            job_id: Which job.
+            codes: Of the failures that are meant.
+            incomplete: Instead, stored items that an enrichment failed on.
+        """
+        asked = {"incomplete": True} if incomplete else {"codes": list(codes)}
+        return self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/retry", json=asked)
 
     def cancel_job(self, job_id: str) -> Json:
         """Let no further item of a job begin."""

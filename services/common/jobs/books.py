@@ -54,8 +54,15 @@ class Books:
                 settled = self.log(job).settled_part(part).items()
                 yield [found for line, found in settled if line >= start and found.outcome is Outcome.FAILED]
 
-    def count(self, job: Job, *, exact: bool = False) -> tuple[Counter[Outcome], int]:
-        """Lines by outcome, and the tries they took; `exact` as in `Tally.parts`."""
+    def incomplete(self, job: Job) -> Iterator[list[LineOutcome]]:
+        """Stored lines that an enrichment failed on, in order; the parts that have none are left out."""
+        for part, numbers in enumerate(self._tally(job).parts(job)):
+            if numbers.incomplete:
+                settled = self.log(job).settled_part(part).values()
+                yield [found for found in settled if found.incomplete]
+
+    def count(self, job: Job, *, exact: bool = False) -> tuple[Counter[Outcome], int, int]:
+        """Lines by outcome, the tries they took, the incomplete ones; `exact` as in `Tally.parts`."""
         return add_up(self._tally(job).parts(job, exact=exact))
 
     def save_tally(self, job: Job) -> None:

@@ -85,6 +85,19 @@ class OutcomeLog:
             settled = {line: settle(entries) for line, entries in sorted(known.entries.items())}
         return {line: outcome for line, outcome in settled.items() if outcome}
 
+    def pictures(self, start: int, stop: int) -> dict[int, str]:
+        """Digests of the pictures of lines that were put back with theirs, so that they can be done again."""
+        found: dict[int, str] = {}
+        first, last = (layout.part_of(line, self._part_lines) for line in (start, max(start, stop - 1)))
+        for part in range(first, last + 1):
+            with self._lock:
+                known = self._refresh(part, self.files(part))
+                for line, entries in known.entries.items():
+                    digests = [entry.outcome.sha256 for entry in entries if entry.outcome.sha256]
+                    if digests and start <= line < stop:
+                        found[line] = digests[-1]
+        return found
+
     def _next_order(self, part: int) -> int:
         """Behind what this process has read of the part, even if another machine's clock is ahead.
 

@@ -54,7 +54,7 @@ class JobSource:
 
     Attributes:
         type: See `SourceType`.
-        path: Path or URL on the server; empty for an upload.
+        path: Path or URL on the server; of an upload, what a person knows it by: a file's name, or nothing.
     """
 
     type: SourceType
@@ -80,6 +80,11 @@ class JobOptions:
     tags: bool = False
     duplicates: DuplicatePolicy = "keep"
     near_duplicates: DuplicatePolicy = "keep"
+
+    @property
+    def enriches(self) -> bool:
+        """Whether more is to be found out about pictures."""
+        return self.ocr or self.captions or self.tags
 
 
 NO_OPTIONS = JobOptions()
@@ -168,6 +173,9 @@ class LineOutcome:
         code: Code of the error tree, for `FAILED`.
         message: What a person can do about it, for `FAILED`.
         attempts: How often it was tried; 0: its end was known before any work.
+        incomplete: Enrichments that failed, for `STORED`: `ocr`, `captions`, `tags`. For `PENDING`: those that the
+            line is done again for; if that fails, what it was before holds on.
+        sha256: The picture of an incomplete line, by which it can be done again without its source.
     """
 
     line: int
@@ -177,6 +185,8 @@ class LineOutcome:
     code: str = ""
     message: str = ""
     attempts: int = 1
+    incomplete: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,10 +225,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Retried:
-    """What became of the wish to do failed lines again.
+    """What became of the wish to do lines again.
 
     Attributes:
-        lines: Failed lines that are to be done again.
+        lines: Lines that are to be done again.
         left: Failed lines of which nothing was kept that could be: they failed when the source was read.
     """
 
@@ -237,6 +247,7 @@ class JobProgress:
         state: `done` once every line has an outcome.
         attempts: Tries that the finished lines took, added up.
         closed_at: When the stored lines were found in the store once more and the ledger was closed.
+        incomplete: Stored lines that an enrichment failed on.
     """
 
     job: Job
@@ -249,3 +260,4 @@ class JobProgress:
     attempts: int
     closed_at: datetime | None = None
     skipped: int = 0
+    incomplete: int = 0

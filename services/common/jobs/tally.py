@@ -27,11 +27,13 @@ class PartNumbers:
         files: Stands for the names of the files that were counted.
         counts: Lines by outcome; lines still to be done are in none.
         attempts: Tries that these lines took, added up.
+        incomplete: Stored lines that an enrichment failed on.
     """
 
     files: str
     counts: Mapping[Outcome, int]
     attempts: int
+    incomplete: int = 0
 
     @property
     def settled(self) -> int:
@@ -113,7 +115,8 @@ class Tally:
         if files != known.files:
             settled = self._log().settled_part(part, names)
             attempts = sum(outcome.attempts for outcome in settled.values())
-            known = self._parts[part] = PartNumbers(files, dict(count(settled)), attempts)
+            incomplete = sum(bool(outcome.incomplete) for outcome in settled.values())
+            known = self._parts[part] = PartNumbers(files, dict(count(settled)), attempts, incomplete)
         return known
 
     def _has_ended(self, job: Job, part: int, found: PartNumbers) -> bool:
@@ -134,12 +137,12 @@ class Tally:
         self._epoch = saved.epoch
 
 
-def add_up(parts: Sequence[PartNumbers]) -> tuple[Counter[Outcome], int]:
-    """Lines by outcome, and the tries they took."""
+def add_up(parts: Sequence[PartNumbers]) -> tuple[Counter[Outcome], int, int]:
+    """Lines by outcome, the tries they took, and how many of the stored ones are incomplete."""
     counts: Counter[Outcome] = Counter()
     for part in parts:
         counts.update(part.counts)
-    return counts, sum(part.attempts for part in parts)
+    return counts, sum(part.attempts for part in parts), sum(part.incomplete for part in parts)
 
 
 def _stand_for(names: Sequence[str]) -> str:

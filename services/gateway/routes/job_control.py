@@ -56,10 +56,13 @@ async def cancel_job(job_id: str, gateway: TheGateway, tenant: Tenant) -> JobMod
 
 @router.post("/{job_id}/retry", openapi_extra=optional_body(RetryRequest))
 async def retry_job(job_id: str, request: Request, gateway: TheGateway, tenant: Tenant) -> RetryResponse:
-    """Do failed items again, all or those with certain codes. A job that is closed is open again."""
+    """Do failed items again, all or those with certain codes, or items that an enrichment failed on.
+
+    A job that is closed is open again.
+    """
     body = await request.body()
     asked = parse(RetryRequest, read_object(body)) if body else RetryRequest()
-    return retry_model(*await gateway.ingestion.retry(tenant, job_id, asked.codes))
+    return retry_model(*await gateway.ingestion.retry(tenant, job_id, asked.codes, incomplete=asked.incomplete))
 
 
 @router.get(

@@ -12,17 +12,19 @@ from services.gateway.schemas.jobs import JobModel, job_model
 
 
 class RetryRequest(RequestModel):
-    """Which failures are to be done again."""
+    """Which items are to be done again."""
 
     codes: list[str] = Field(default_factory=list, max_length=100)
     """Codes of failures, e.g. `image_worker_lost`; empty: all."""
+    incomplete: bool = False
+    """Instead of failures: stored items that an enrichment failed on. They stay searchable meanwhile."""
 
 
 class RetryResponse(ResponseModel):
     """What is done again."""
 
     retried: int
-    """Failed items that are done again now."""
+    """Items that are done again now."""
     left: int
     """Failed items that cannot be: they failed when their source was read. Put it right and send it anew."""
     job: JobModel

@@ -111,6 +111,8 @@ class JobModel(ResponseModel):
     """Duplicates that were left out because the job says so."""
     pending: int
     attempts: int
+    incomplete: int
+    """Stored items that an enrichment failed on; `retry` with `incomplete` does them again."""
 
 
 class JobsResponse(ResponseModel):
@@ -157,6 +159,7 @@ def job_model(progress: JobProgress) -> JobModel:
         skipped=progress.skipped,
         pending=progress.pending,
         attempts=progress.attempts,
+        incomplete=progress.incomplete,
     )
 
 
