@@ -227,6 +227,31 @@ def _legs(words: str, seed: int) -> list[Leg]:
     ]
 
 
+async def test_a_line_completes_its_own_item_and_nothing_else(index: Index, collection: Collection) -> None:
+    def lacking(indexed: IndexedItem) -> IndexedItem:
+        return replace(indexed, item=replace(indexed.item, incomplete=("ocr",)))
+
+    first = lacking(_indexed("x", revision=5, line=3, text="first"))
+    await index.upsert(collection, "a", [first, _indexed("whole", revision=5, line=4, text="whole")])
+    other_line = _indexed("x", revision=5, line=7, text="another line")
+    other_job = replace(_indexed("x", revision=5, line=3, text="another job"), job_id="other")
+    older = _indexed("x", revision=4, line=3, text="older")
+    for refused in (other_line, other_job, older):
+        await index.upsert(collection, "a", [refused])
+        assert await _texts(index, collection, "a", "x") == ["first"]
+    await index.upsert(collection, "a", [lacking(_indexed("x", revision=5, line=3, text="failed again"))])
+    assert await _texts(index, collection, "a", "x") == ["failed again"]
+    again = [_indexed("x", revision=5, line=3, text="now whole"), _indexed("whole", revision=5, line=4, text="?")]
+    stored = await index.upsert(collection, "a", again)
+    assert {found.revision for found in stored.values()} == {5}
+    assert await _texts(index, collection, "a", "x", "whole") == ["now whole", "whole"]
+    await index.upsert(collection, "a", [lacking(_indexed("x", revision=5, line=3, text="late"))])
+    assert await _texts(index, collection, "a", "x") == ["now whole"], "what is whole stays so"
+    assert await index.delete(collection, "a", item_id("a", "x"), 6)
+    await index.upsert(collection, "a", [_indexed("x", revision=5, line=3, text="back")])
+    assert await _texts(index, collection, "a", "x") == []
+
+
 async def test_every_leg_finds_its_own_and_ties_are_ordered_by_id(index: Index, collection: Collection) -> None:
     items = [_indexed(key, seed=7, text="红色连衣裙") for key in "abcdef"]
     await index.upsert(collection, "a", items)

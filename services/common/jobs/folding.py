@@ -33,13 +33,28 @@ class Entry:
 def settle(entries: Sequence[Entry]) -> LineOutcome | None:
     """The outcome of one line; None if it is still to be done.
 
-    `PENDING` takes back what was recorded before it. Of the rest the strongest holds, the earliest of equals.
+    `PENDING` takes back what was recorded before it. Of the rest the strongest holds, the earliest of equals. A
+    line that was done again to complete its item, and failed then, is what it was before: the item is still there.
     """
-    taken_back = max((e.order for e in entries if e.outcome.outcome is Outcome.PENDING), default="")
-    standing = [e for e in entries if e.outcome.outcome is not Outcome.PENDING and e.order > taken_back]
+    taken_back = max((e for e in entries if e.outcome.outcome is Outcome.PENDING), key=_order, default=None)
+    if taken_back is None:
+        return _strongest(entries)
+    found = _strongest([e for e in entries if e.order > taken_back.order])
+    if found and found.outcome is Outcome.FAILED and taken_back.outcome.incomplete:
+        return settle([e for e in entries if e.order < taken_back.order]) or found
+    return found
+
+
+def _strongest(entries: Sequence[Entry]) -> LineOutcome | None:
+    """Of two that are stored a complete one: in the store it is not replaced by one that is not."""
+    standing = [e for e in entries if e.outcome.outcome is not Outcome.PENDING]
     if not standing:
         return None
-    return min(standing, key=lambda e: (_RANK[e.outcome.outcome], e.order)).outcome
+    return min(standing, key=lambda e: (_RANK[e.outcome.outcome], bool(e.outcome.incomplete), e.order)).outcome
+
+
+def _order(entry: Entry) -> str:
+    return entry.order
 
 
 def count(outcomes: Mapping[int, LineOutcome]) -> Counter[Outcome]:

@@ -43,6 +43,37 @@ def test_what_is_in_the_store_is_not_unsaid_by_a_later_failure(outcomes: list[Ou
     assert found.outcome is Outcome.STORED
 
 
+ENDED = [outcome for outcome in Outcome if outcome not in {Outcome.PENDING, Outcome.FAILED}]
+LACKING = LineOutcome(0, Outcome.STORED, incomplete=("ocr",))
+
+
+@given(OUTCOMES)
+def test_a_line_that_fails_to_be_completed_is_what_it_was(before: list[Outcome]) -> None:
+    history = [*(LineOutcome(0, outcome) for outcome in before), LineOutcome(0, Outcome.PENDING), LACKING]
+    again = [*history, LineOutcome(0, Outcome.PENDING, incomplete=("ocr",))]
+    assert settle(numbered(again)) is None
+    assert settle(numbered([*again, LineOutcome(0, Outcome.FAILED)])) == LACKING
+    for outcome in ENDED:
+        found = settle(numbered([*again, LineOutcome(0, Outcome.FAILED), LineOutcome(0, outcome)]))
+        assert found == LineOutcome(0, outcome)
+    lost = [
+        *again,
+        LineOutcome(0, Outcome.FAILED),
+        LineOutcome(0, Outcome.PENDING),
+        LineOutcome(0, Outcome.FAILED),
+    ]
+    assert settle(numbered(lost)) == LineOutcome(0, Outcome.FAILED), "the item is gone, and the failure counts"
+
+
+def test_of_two_runs_the_complete_one_holds() -> None:
+    whole = LineOutcome(0, Outcome.STORED)
+    assert settle(numbered([LACKING, whole])) == settle(numbered([whole, LACKING])) == whole
+
+
+def numbered(outcomes: list[LineOutcome]) -> list[Entry]:
+    return [Entry(f"{number:04d}", outcome) for number, outcome in enumerate(outcomes)]
+
+
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=12))
 def test_of_lines_with_one_client_key_only_the_last_is_left(keys: list[str]) -> None:
     merged = {outcome.line for outcome in shadowed_by_key([ManifestLine("x", key=key) for key in keys])}
