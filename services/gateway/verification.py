@@ -39,7 +39,7 @@ class Verification:
         Raises:
             ImageragError: A service did not answer.
         """
-        proof = Proof()
+        proof = Proof(cancelled=await asyncio.to_thread(self._ledger.is_cancelled, job))
         for part in layout.parts(job.total, job.part_lines):
             check_part(job, await self._gather(job, part), proof)
             yield proof

@@ -86,7 +86,7 @@ async def test_a_whole_job_is_proven_and_a_broken_one_is_not(gateway: RunningGat
     job = await submit(gateway, 3)
     path = f"/v1/jobs/{job.id}/verify"
     before = (await gateway.client.get(path)).json()
-    assert (before["proven"], before["pending"], before["faults"]) == (False, 3, {})
+    assert (before["proven"], before["pending"], before["faults"], before["cancelled"]) == (False, 3, {}, False)
     gateway.work(job, fail=("2.png",))
     proof = (await gateway.client.get(path)).json()
     assert (proof["proven"], proof["stored"], proof["present"], proof["failed"]) == (True, 2, 2, 1)
@@ -104,6 +104,13 @@ async def test_a_whole_job_is_proven_and_a_broken_one_is_not(gateway: RunningGat
 @pytest.mark.parametrize("path", ["events", "verify"])
 async def test_an_unknown_job(gateway: RunningGateway, path: str) -> None:
     assert (await gateway.client.get(f"/v1/jobs/unknown/{path}", headers=EVENTS)).status_code == 404
+
+
+async def test_a_cancelled_job_says_so_in_its_proof(gateway: RunningGateway) -> None:
+    job = await submit(gateway, 2)
+    await post(gateway, job, "cancel")
+    proof = (await gateway.client.get(f"/v1/jobs/{job.id}/verify")).json()
+    assert (proof["proven"], proof["cancelled"], proof["pending"]) == (False, True, 2)
 
 
 async def test_a_delete_is_written_down_and_a_vain_one_is_not(gateway: RunningGateway, tmp_path: Path) -> None:

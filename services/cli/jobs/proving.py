@@ -23,6 +23,7 @@ _ROWS = (
     ("  of these there", "present", "this job's own write, with its vectors and its picture"),
     ("  replaced since", "replaced", "by a newer write of the same item"),
     ("  deleted since", "deleted", ""),
+    ("  incomplete", "incomplete", "an enrichment failed: `imagerag jobs retry ID --incomplete`"),
     ("merged", "merged", "the same item as another line of the job"),
     ("superseded", "superseded", "a newer write or delete came first"),
     ("skipped", "skipped", "duplicates that were left out as asked"),
@@ -85,6 +86,8 @@ def _findings(proof: Json) -> Table:
 
 
 def _verdict(proof: Json) -> str:
+    if proof["cancelled"]:
+        return f"Not proven: the job was cancelled, and {proof['pending']} items were never done."
     if not proof["listed"]:
         return "Not proven: its source is not read to the end."
     if proof["faults"]:

@@ -21,6 +21,7 @@ FOLDER = "deletes"
 _PACKED = "packed.txt"
 _PACKED_AFTER = timedelta(days=2)
 """No machine's clock is so far behind that it still writes into that day."""
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _ENTRY = re.compile(r"(\d{16})\.([a-z0-9_-]+)\.([0-9a-f-]{36})")
 
 
@@ -58,7 +59,7 @@ class DeleteLog:
     def since(self, moment: datetime) -> Iterator[Delete]:
         """Deletes at or after a moment (aware), in order of time."""
         first = revision_at(moment)
-        for day in self._objects.list(FOLDER):
+        for day in self._days():
             if day >= _day(first):
                 yield from (found for found in self._of(day) if found.revision >= first)
 
@@ -71,7 +72,7 @@ class DeleteLog:
             Days that were dropped.
         """
         dropped = 0
-        for day in self._objects.list(FOLDER):
+        for day in self._days():
             age = now.astimezone(UTC).date() - date.fromisoformat(day)
             if age > keep:
                 self._drop(day)
@@ -79,6 +80,10 @@ class DeleteLog:
             elif age > _PACKED_AFTER:
                 self._pack(day)
         return dropped
+
+    def _days(self) -> list[str]:
+        """What else lies there is not ours."""
+        return [name for name in self._objects.list(FOLDER) if _DAY.fullmatch(name)]
 
     def _of(self, day: str) -> list[Delete]:
         names = set(self._objects.list(f"{FOLDER}/{day}"))

@@ -53,6 +53,8 @@ class Proof:
         present: Stored lines whose own write stands there, whole.
         replaced: Stored lines under whose id a newer write stands by now.
         deleted: Stored lines whose item was deleted since.
+        incomplete: Lines whose item lacks an enrichment that failed.
+        cancelled: The job was: lines without an end will never have one.
     """
 
     lines: Counter[Outcome] = field(default_factory=Counter)
@@ -61,6 +63,8 @@ class Proof:
     present: int = 0
     replaced: int = 0
     deleted: int = 0
+    incomplete: int = 0
+    cancelled: bool = False
 
     @property
     def checked(self) -> int:
@@ -111,6 +115,7 @@ def check_part(job: Job, part: CheckedPart, proof: Proof) -> None:
 
 def _check_line(job: Job, line: ManifestLine, outcome: LineOutcome, part: CheckedPart, proof: Proof) -> None:
     standing = part.standing.get(outcome.item_id)
+    proof.incomplete += bool(outcome.incomplete)
     fault = _fault(job, outcome, standing)
     own = outcome.outcome is Outcome.STORED and standing is not None and fault is None
     if own and standing is not None:

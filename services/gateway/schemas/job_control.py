@@ -55,6 +55,8 @@ class ProofModel(ResponseModel):
     proven: bool
     """Every item has its end, and everything is where it should be."""
     listed: bool
+    cancelled: bool
+    """What is pending will never be done."""
     total: int
     checked: int
     stored: int
@@ -69,6 +71,8 @@ class ProofModel(ResponseModel):
     """Stored items that a newer write replaced."""
     deleted: int
     """Stored items that were deleted since."""
+    incomplete: int
+    """Stored items that lack an enrichment that failed."""
     faults: dict[str, int]
     """How many are not in order, by what is wrong; empty: none."""
     findings: list[FindingModel]
@@ -98,6 +102,7 @@ def proof_model(job: Job, proof: Proof) -> ProofModel:
         job_id=job.id,
         proven=proof.holds(job),
         listed=job.listed,
+        cancelled=proof.cancelled,
         total=job.total,
         checked=proof.checked,
         stored=lines[Outcome.STORED],
@@ -109,6 +114,7 @@ def proof_model(job: Job, proof: Proof) -> ProofModel:
         present=proof.present,
         replaced=proof.replaced,
         deleted=proof.deleted,
+        incomplete=proof.incomplete,
         faults={fault.value: found for fault, found in sorted(proof.faults.items())},
         findings=[
             FindingModel(line=found.line, name=found.name, id=found.item_id or None, fault=found.fault.value)

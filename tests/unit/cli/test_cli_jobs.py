@@ -30,12 +30,15 @@ JOB: dict[str, Any] = {
 }
 DONE = {**JOB, "state": "done", "pending": 0, "eta_s": 0.0}
 PROOF: dict[str, Any] = {
-    **dict.fromkeys(("merged", "superseded", "failed", "skipped", "pending", "replaced", "deleted"), 0),
+    **dict.fromkeys(
+        ("merged", "superseded", "failed", "skipped", "pending", "replaced", "deleted", "incomplete"), 0
+    ),
     "total": 3,
     "checked": 3,
     "stored": 3,
     "present": 3,
     "listed": True,
+    "cancelled": False,
     "job_id": "j",
     "proven": True,
     "faults": {},
@@ -129,4 +132,6 @@ def test_the_table_says_whether_it_is_proven_and_what_is_wrong() -> None:
     assert "29 more" in broken
     assert "Not proven" in broken
     assert "7 items have no end yet" in shown({**PROOF, "proven": False, "pending": 7})
+    cancelled = {**PROOF, "proven": False, "pending": 7, "cancelled": True}
+    assert "cancelled, and 7 items were never done" in shown(cancelled)
     assert "not read to the end" in shown({**PROOF, "proven": False, "listed": False})

@@ -82,6 +82,12 @@ def test_what_came_after_or_needs_nothing_is_no_fault(proof: Proof, replaced: in
     assert (proof.replaced, proof.deleted) == (replaced, deleted)
 
 
+def test_an_incomplete_item_is_counted_and_no_fault() -> None:
+    proof = proof_of(replace(STORED, incomplete=("captions",)))
+    assert proof.holds(JOB)
+    assert (proof.present, proof.incomplete) == (1, 1)
+
+
 def test_a_job_that_has_not_ended_is_not_proven() -> None:
     assert not proof_of(None).holds(JOB)
     assert not proof_of().holds(replace(JOB, listed=False))
