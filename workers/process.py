@@ -14,6 +14,7 @@ from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
 from workers.reconcile.reconciler import Reconciler
 from workers.reconcile.requeueing import Requeueing
+from workers.reconcile.sweeping import Sweeping
 from workers.reconcile.tidying import Tidying
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Services:
     reconciler: Reconciler
     requeueing: Requeueing
     tidying: Tidying
+    sweeping: Sweeping
 
 
 class Process:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from services.common.jobs.prefixes import parse_prefixes
 from services.common.settings import ServiceSettings
+from workers.fetching.addresses import Network, parse_networks
+from workers.fetching.host_rules import HostRule, parse_host_rules
+from workers.fetching.policy import FetchPolicy
 from workers.opening.archives.limits import ArchiveLimits
 from workers.opening.recordings.limits import VideoLimits
-from workers.sources.prefix_urls import parse_prefixes
 
+_MIB = 1024**2
 _GIB = 1024**3
 _SCAN_SHARE = 0.75
 
@@ -48,6 +53,43 @@ so many seconds gives none."""
     video_limit_cpu_s: float = Field(default=180.0, gt=0)
     """Processor time for one reading of a video; what lies behind is left out, and the job says so."""
 
+    url_hosts: Annotated[tuple[HostRule, ...], NoDecode] = ()
+    """Hosts that may be fetched from: names, `*.example.com` for all below one, `*` for any; with `:port` if it is \
+not 80 or 443. Comma separated or a JSON list."""
+    url_fetch: bool = False
+    """Whether jobs may name URLs to be fetched; of hosts on the public internet alone."""
+    url_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks that are not public and may be fetched from all the same, as `10.20.0.0/16`; comma separated or a \
+JSON list."""
+    url_limit_bytes: int = Field(default=256 * _MIB, ge=1024)
+    """Largest document, video or archive that is fetched; for pictures the limit on pictures counts."""
+    url_timeout_s: float = Field(default=45.0, gt=0, le=300)
+    """Longest time for one URL, with its redirects and all tries."""
+    url_at_once: int = Field(default=16, ge=1, le=256)
+    """URLs that one process fetches at a time."""
+    url_ca_path: Path | None = None
+    """Authority of our own that certificates of fetched hosts may come from, PEM, beside the public ones."""
+
+    @field_validator("url_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, given: object) -> object:
+        return parse_host_rules(given) if isinstance(given, str) else given
+
+    @field_validator("url_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, given: object) -> object:
+        return parse_networks(given) if isinstance(given, str) else given
+
+    @field_validator("url_fetch")
+    @classmethod
+    def _names_hosts(cls, given: bool, info: ValidationInfo) -> bool:
+        if given and not info.data.get("url_hosts", True):
+            raise ValueError("set IMAGERAG_WORKERS_URL_HOSTS to the hosts that may be fetched from, or * for any")
+        return given
+
+    uploads_kept_hours: float = Field(default=24.0, gt=0)
+    """Hours after which an uploaded file goes that no job has named; what a job has read goes within minutes."""
+
     @field_validator("source_prefixes", mode="before")
     @classmethod
     def _split_prefixes(cls, given: object) -> object:
@@ -78,4 +120,17 @@ so many seconds gives none."""
             max_side_px=self.video_picture_px,
             max_pixels=self.video_limit_pixels,
             cpu_s=self.video_limit_cpu_s,
+        )
+
+    def fetch_policy(self) -> FetchPolicy | None:
+        """What may be fetched from the web; None: nothing."""
+        if not self.url_fetch:
+            return None
+        return FetchPolicy(
+            hosts=self.url_hosts,
+            networks=self.url_networks,
+            limit_bytes=self.url_limit_bytes,
+            timeout_s=self.url_timeout_s,
+            at_once=self.url_at_once,
+            ca_path=self.url_ca_path,
         )

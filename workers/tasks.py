@@ -96,6 +96,7 @@ def register(app: Celery, process: Process, settings: WorkersSettings) -> None:
     def reconcile() -> None:
         process.run(process.services.reconciler.run())
         process.services.tidying.run()
+        process.services.sweeping.run()
 
 
 def _come_back(task: Task, later: Later, settings: WorkersSettings) -> None:

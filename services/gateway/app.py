@@ -12,6 +12,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from services.common.clients.catalogue import CatalogueClient
 from services.common.clients.encoder import EncoderClient
 from services.common.clients.generator import GeneratorClient
 from services.common.clients.retriever import RetrieverClient
@@ -23,17 +24,20 @@ from services.common.objects import ObjectStore, open_objects
 from services.common.revision import RevisionClock
 from services.common.rpc.tls import client_tls
 from services.common.settings import SettingsError
+from services.common.uploads.store import UploadStore
 from services.common.web.server import HttpServer
 from services.gateway import openapi
 from services.gateway.about import About, own_version
 from services.gateway.access import LoopbackGuard, open_keyring
 from services.gateway.asking import Asking
 from services.gateway.audit import Audit
+from services.gateway.catalogue import Catalogue
 from services.gateway.cross_origin import parse_origins, with_cross_origin
 from services.gateway.deleting import Deleting
 from services.gateway.door import Door
 from services.gateway.edge import Edge
 from services.gateway.error_handlers import add_error_handlers
+from services.gateway.file_uploads import FileUploads
 from services.gateway.health import Readiness, broker_probe, data_probe, generator_probe, retriever_probe
 from services.gateway.ingestion import Ingestion
 from services.gateway.keys import Keyring, OpenKeyring
@@ -46,7 +50,7 @@ from services.gateway.proxies import parse_networks
 from services.gateway.queue_gate import QueueGate
 from services.gateway.rates.counters import Counter, LocalCounter, SharedCounter
 from services.gateway.rates.limiter import Limiter
-from services.gateway.routes import ask, health, items, job_control, jobs, media, page, search
+from services.gateway.routes import ask, catalogue, health, items, job_control, jobs, media, page, search, uploads
 from services.gateway.settings import GatewaySettings
 from services.gateway.source_pictures import SourcePictures
 from services.gateway.state import Gateway
@@ -83,7 +87,7 @@ def create_app(gateway: Gateway, entrance: Entrance, settings: GatewaySettings) 
     app.state.gateway = gateway
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
     add_error_handlers(app)
-    for module in (items, media, search, ask, jobs, job_control, health, page):
+    for module in (items, catalogue, media, uploads, search, ask, jobs, job_control, health, page):
         app.include_router(module.router)
     origins = parse_origins(settings.cors_origins)
     app.add_middleware(BodyLimit, limits=_body_limits(settings))
@@ -115,6 +119,7 @@ async def _open_entrance(settings: GatewaySettings, stack: AsyncExitStack) -> En
         Lane.SEARCH: settings.searches_in_flight,
         Lane.QUESTION: settings.questions_in_flight,
         Lane.UPLOAD: settings.uploads_in_flight,
+        Lane.FILE: settings.files_in_flight,
         Lane.OTHER: settings.others_in_flight,
     }
     limiter = Limiter(counter, settings.key_requests_per_s, settings.key_concurrent)
@@ -134,12 +139,16 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
     lookup = await stack.enter_async_context(
         RetrieverClient(settings.retriever_url, deadline_s=settings.lookup_deadline_s, tls=tls)
     )
+    whole_items = await stack.enter_async_context(
+        CatalogueClient(settings.retriever_url, deadline_s=settings.search_deadline_s, tls=tls)
+    )
     generator = await stack.enter_async_context(
         GeneratorClient(settings.generator_url, deadline_s=settings.answer_deadline_s, tls=tls)
     )
     encoder = await stack.enter_async_context(EncoderClient(settings.encoder_url, tls=tls))
     clock = RevisionClock()
     media_store, ledger = MediaStore(objects), JobLedger(objects, clock)
+    upload_store = UploadStore(objects)
     limits = ImageLimits(max_bytes=settings.picture_limit_bytes)
     pictures = Pictures(media_store, limits)
     probes = {
@@ -153,10 +162,14 @@ async def _open(settings: GatewaySettings, stack: AsyncExitStack) -> Gateway:
         lookup=lookup,
         asking=Asking(retriever, generator, SourcePictures(pictures, generator, settings.probe_deadline_s)),
         deleting=Deleting(DeleteLog(objects), lookup, clock),
-        ingestion=Ingestion(ledger, media_store, submission, gate, limits, settings.roots()),
+        ingestion=Ingestion(
+            ledger, media_store, submission, gate, limits, upload_store, settings.roots(), settings.prefixes()
+        ),
+        files=FileUploads(upload_store),
         ledger=ledger,
         verification=Verification(ledger, retriever, media_store),
         pictures=pictures,
+        catalogue=Catalogue(whole_items, media_store),
         readiness=Readiness(probes, settings.probe_deadline_s),
         about=About(encoder, generator, settings.probe_deadline_s),
         page=PageFiles(),
@@ -170,7 +183,8 @@ def _make_room_for_threads(settings: GatewaySettings) -> None:
 
     Python's own number is the processors and four more, at most 32.
     """
-    threads = ThreadPoolExecutor(settings.uploads_in_flight + _THREADS_BESIDE_UPLOADS, "blocking")
+    busy = settings.uploads_in_flight + settings.files_in_flight
+    threads = ThreadPoolExecutor(busy + _THREADS_BESIDE_UPLOADS, "blocking")
     asyncio.get_running_loop().set_default_executor(threads)
 
 
@@ -187,5 +201,6 @@ def _body_limits(settings: GatewaySettings) -> BodyLimits:
         item_list_bytes=settings.item_list_limit_bytes,
         picture_bytes=settings.picture_limit_bytes,
         upload_bytes=settings.upload_limit_bytes,
+        file_bytes=settings.file_limit_bytes,
         grace_s=settings.body_grace_s,
     )

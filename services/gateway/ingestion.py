@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 
 from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.jobs.ledger import JobLedger
+from services.common.jobs.prefixes import allowed_url, is_url
 from services.common.jobs.records import (
     NO_OPTIONS,
     Job,
@@ -24,6 +26,8 @@ from services.common.jobs.records import (
 from services.common.jobs.roots import allowed, source_path
 from services.common.media.images import ImageHeader, ImageLimits, read_header
 from services.common.media.store import MediaStore
+from services.common.uploads.records import UploadedEntry
+from services.common.uploads.store import UploadStore
 from services.gateway.queue_gate import QueueGate
 from services.gateway.submission import Submission
 
@@ -49,7 +53,9 @@ class Ingestion:
         submission: The way to the workers.
         gate: Says whether it is open.
         limits: What pictures are accepted.
+        uploads: Knows the uploaded files.
         roots: Folders that server-side sources may read.
+        prefixes: URLs of object storage that they may read.
     """
 
     def __init__(
@@ -59,11 +65,14 @@ class Ingestion:
         submission: Submission,
         gate: QueueGate,
         limits: ImageLimits,
+        uploads: UploadStore,
         roots: Sequence[Path],
+        prefixes: Sequence[str],
     ) -> None:
         self._ledger, self._media, self._submission = ledger, media, submission
         self._gate = gate
-        self._limits, self._roots = limits, tuple(roots)
+        self._limits, self._uploads = limits, uploads
+        self._roots, self._prefixes = tuple(roots), tuple(prefixes)
 
     async def check_queue(self) -> None:
         """Find out before anything is written whether a job can be submitted.
@@ -115,6 +124,16 @@ class Ingestion:
         """
         await self.check_queue()
         return await asyncio.to_thread(self._begin, tenant, source, options)
+
+    async def begin_uploads(self, tenant: str, entries: Sequence[UploadedEntry], options: JobOptions) -> Job:
+        """Make a job of files that were uploaded, and of what goes with them; a worker opens the files.
+
+        Raises:
+            NotFoundError: One of the files is not there any more.
+            UnavailableError: The broker does not take jobs; nothing was written.
+        """
+        await self.check_queue()
+        return await asyncio.to_thread(self._begin_uploads, tenant, entries, options)
 
     async def resume(self, tenant: str, job_id: str) -> JobProgress:
         """Let a paused job go on.
@@ -171,12 +190,26 @@ class Ingestion:
             self._submission.requeue(job)
         return retried, self._ledger.progress(tenant, job_id)
 
+    def _begin_uploads(self, tenant: str, entries: Sequence[UploadedEntry], options: JobOptions) -> Job:
+        job_id = uuid.uuid4().hex
+        self._uploads.write_set(tenant, job_id, entries)
+        known_by = entries[0].line.name if len(entries) == 1 else ""
+        job = self._ledger.begin(tenant, JobSource("upload", known_by), job_id=job_id, options=options)
+        self._submission.publish(job)
+        return job
+
     def _begin(self, tenant: str, source: JobSource, options: JobOptions) -> Job:
-        if not allowed(source_path(source.path), self._roots).exists():
-            raise NotFoundError(f"There is no {source.path[:200]!r} on the server.")
+        self._check_source(source)
         job = self._ledger.begin(tenant, source, options=options)
         self._submission.publish(job)
         return job
+
+    def _check_source(self, source: JobSource) -> None:
+        """Refuse at once what a worker would refuse."""
+        if is_url(source.path) and source.type in ("auto", "prefix"):
+            allowed_url(source.path, self._prefixes)
+        elif not allowed(source_path(source.path), self._roots).exists():
+            raise NotFoundError(f"There is no {source.path[:200]!r} on the server.")
 
     def _accept(
         self,

@@ -15,6 +15,7 @@ _BUSY = {
     Lane.SEARCH: "More searches are running than can be answered quickly.",
     Lane.QUESTION: "More questions are being answered than can be answered quickly.",
     Lane.UPLOAD: "More uploads are running than can be taken in at once.",
+    Lane.FILE: "More files are being received than can be taken in at once.",
     Lane.OTHER: "More requests are running than can be answered quickly.",
 }
 

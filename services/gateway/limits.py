@@ -37,7 +37,8 @@ class BodyLimits:
         json_bytes: A JSON object.
         item_list_bytes: A JSON list of items to ingest.
         picture_bytes: A single picture, raw.
-        upload_bytes: The pictures of one job.
+        upload_bytes: The files of one job.
+        file_bytes: A single file of any kind, raw.
         grace_s: Time that any body may take.
     """
 
@@ -45,13 +46,18 @@ class BodyLimits:
     item_list_bytes: int
     picture_bytes: int
     upload_bytes: int
+    file_bytes: int
     grace_s: float
 
     def of(self, method: str, path: str, content_type: str) -> int:
         """The limit of one request, in bytes."""
         multipart = content_type.lower().startswith(_MULTIPART)
+        if method == "POST" and path == "/v1/catalogue":
+            return self.item_list_bytes
         if path == "/v1/jobs":
             return self.upload_bytes if multipart else self.item_list_bytes
+        if method == "PUT" and path == "/v1/uploads":
+            return self.file_bytes
         if multipart:
             return self.picture_bytes + self.json_bytes + _MULTIPART_OVERHEAD_BYTES
         if method == "PUT" and path == "/v1/media":

@@ -13,6 +13,7 @@ from services.gateway.about import own_version
 from services.gateway.policy import Policy
 from services.gateway.schemas.about import ProblemModel
 from services.gateway.schemas.answers import AskRequest
+from services.gateway.schemas.catalogue import ImportRequest
 from services.gateway.schemas.items import ItemDraft
 from services.gateway.schemas.job_control import RetryRequest
 from services.gateway.schemas.jobs import JobItem, JobRequest
@@ -27,9 +28,11 @@ _BODIES: tuple[type[BaseModel], ...] = (
     JobRequest,
     JobItem,
     RetryRequest,
+    ImportRequest,
     ProblemModel,
 )
 _PICTURE = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP, GIF, BMP or TIFF."}
+_FILE = {"type": "string", "format": "binary", "description": "A picture, PDF, text, ZIP, TAR, video or table."}
 _PROBLEM_BODY = {"application/problem+json": {"schema": {"$ref": _REF.format(model="ProblemModel")}}}
 _SECONDS = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
 _PROBLEMS: dict[str, dict[str, Any]] = {
@@ -57,12 +60,12 @@ def pictured_body(model: type[BaseModel], part: str) -> dict[str, Any]:
 
 
 def job_body() -> dict[str, Any]:
-    """A job as JSON, or a form of pictures and their descriptions."""
+    """A job as JSON, or a form of files and their descriptions."""
     items = {"type": "array", "items": {"$ref": _REF.format(model="JobItem")}}
     options = {"$ref": _REF.format(model="JobOptionsRequest")}
     form = {
         "type": "object",
-        "properties": {"files": {"type": "array", "items": _PICTURE}, "items": items, "options": options},
+        "properties": {"files": {"type": "array", "items": _FILE}, "items": items, "options": options},
     }
     as_json = {"contentType": "application/json"}
     return _body(
@@ -71,6 +74,11 @@ def job_body() -> dict[str, Any]:
             "multipart/form-data": {"schema": form, "encoding": {"items": as_json, "options": as_json}},
         }
     )
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is `model` as JSON."""
+    return _body({"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}})
 
 
 def optional_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -82,6 +90,11 @@ def optional_body(model: type[BaseModel]) -> dict[str, Any]:
 def raw_picture_body() -> dict[str, Any]:
     """The bytes of one picture."""
     return _body({"application/octet-stream": {"schema": _PICTURE}})
+
+
+def raw_file_body() -> dict[str, Any]:
+    """The bytes of one file of any kind."""
+    return _body({"application/octet-stream": {"schema": _FILE}})
 
 
 def document(app: FastAPI) -> dict[str, Any]:

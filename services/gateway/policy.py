@@ -30,6 +30,7 @@ class Lane(StrEnum):
     SEARCH = "search"
     QUESTION = "question"
     UPLOAD = "upload"
+    FILE = "file"
     OTHER = "other"
 
 
@@ -86,17 +87,21 @@ RULES: tuple[Rule, ...] = (
     Rule("POST", "/v1/search", (Scope.READ,), Lane.SEARCH, _REQUEST),
     Rule("POST", "/v1/ask", (Scope.READ,), Lane.QUESTION, _QUESTION),
     _read("/v1/facets"),
+    _read("/v1/catalogue"),
     _read("/v1/items/{item_id}"),
     _read("/v1/items/{item_id}/image", _LIGHT),
     _follow("/v1/media/{sha256}", _LIGHT, "HEAD"),
+    _follow("/v1/uploads/{sha256}", _LIGHT, "HEAD"),
     _follow("/v1/jobs"),
     _follow("/v1/jobs/{job_id}"),
     _follow("/v1/jobs/{job_id}/failures"),
     _follow("/v1/jobs/{job_id}/events"),
     _follow("/v1/jobs/{job_id}/verify", _QUESTION),
     _write("POST", "/v1/items", Lane.UPLOAD),
+    _write("POST", "/v1/catalogue", Lane.UPLOAD),
     _write("DELETE", "/v1/items/{item_id}", Lane.OTHER),
     _write("PUT", "/v1/media", Lane.UPLOAD, _LIGHT),
+    _write("PUT", "/v1/uploads", Lane.FILE, _LIGHT),
     # One request, however many pictures it brings: bytes, places and the workers' queue bound what they cost.
     _write("POST", "/v1/jobs", Lane.UPLOAD),
     _write("POST", "/v1/jobs/{job_id}/cancel", Lane.OTHER),

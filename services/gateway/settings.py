@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.common.jobs.prefixes import parse_prefixes
 from services.common.jobs.roots import parse_roots
 from services.common.settings import ServiceSettings
 from services.gateway.cross_origin import parse_origins
@@ -35,6 +36,8 @@ class GatewaySettings(ServiceSettings):
     """`host:port` of the encoder; asked only for the model's name and notice."""
     source_roots: str = Field(default="", validation_alias="IMAGERAG_SOURCE_ROOTS")
     """Folders that server-side jobs may read: comma separated or a JSON list. Empty: such jobs are refused."""
+    source_prefixes: str = Field(default="", validation_alias="IMAGERAG_SOURCE_PREFIXES")
+    """URLs below which jobs may read objects, as `s3://bucket/photos`; as the workers have it. Empty: refused."""
 
     keys_path: Path | None = None
     """File of API key hashes (see docs); without it the gateway answers on loopback only, as tenant `default`."""
@@ -52,6 +55,8 @@ class GatewaySettings(ServiceSettings):
     """Questions that are answered at once; more are refused with 503."""
     uploads_in_flight: int = Field(default=8, ge=1)
     """Uploads and jobs that are read at once; each may hold a picture in memory. More are refused with 503."""
+    files_in_flight: int = Field(default=8, ge=1)
+    """Files of any kind that are received at once by PUT /v1/uploads; more are refused with 503."""
     others_in_flight: int = Field(default=128, ge=1)
     """Other requests (items, pictures, jobs) that run at once; more are refused with 503."""
 
@@ -71,7 +76,9 @@ class GatewaySettings(ServiceSettings):
     upload_limit_bytes: int = Field(default=512 * MIB, ge=1024)
     """Largest multipart body of one job."""
     upload_files: int = Field(default=500, ge=1)
-    """Most pictures in one multipart body."""
+    """Most files in one multipart body."""
+    file_limit_bytes: int = Field(default=8 * 1024 * MIB, ge=1024)
+    """Largest file of any kind by PUT /v1/uploads: an archive, a video, a document, a table."""
     body_grace_s: float = Field(default=10.0, gt=0)
     """Seconds a body may take, plus one second for every 16 KiB that arrived."""
     header_s: float = Field(default=10.0, gt=0)
@@ -94,6 +101,12 @@ class GatewaySettings(ServiceSettings):
         parse_roots(text)
         return text
 
+    @field_validator("source_prefixes")
+    @classmethod
+    def _check_prefixes(cls, text: str) -> str:
+        parse_prefixes(text)
+        return text
+
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, text: str) -> str:
@@ -109,3 +122,7 @@ class GatewaySettings(ServiceSettings):
     def roots(self) -> tuple[Path, ...]:
         """The folders that server-side sources may read."""
         return parse_roots(self.source_roots)
+
+    def prefixes(self) -> tuple[str, ...]:
+        """The URLs below which server-side sources may read objects."""
+        return parse_prefixes(self.source_prefixes)

@@ -14,8 +14,10 @@ from services.common.jobs.ledger import JobLedger
 from services.common.media.images import ImageLimits
 from services.gateway.about import About
 from services.gateway.asking import Asking
+from services.gateway.catalogue import Catalogue
 from services.gateway.deleting import Deleting
 from services.gateway.door import caller_of
+from services.gateway.file_uploads import FileUploads
 from services.gateway.health import Readiness
 from services.gateway.ingestion import Ingestion
 from services.gateway.openapi import SECURITY_SCHEME
@@ -33,9 +35,11 @@ class Gateway:
     asking: Asking
     deleting: Deleting
     ingestion: Ingestion
+    files: FileUploads
     ledger: JobLedger
     verification: Verification
     pictures: Pictures
+    catalogue: Catalogue
     readiness: Readiness
     about: About
     page: PageFiles

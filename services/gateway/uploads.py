@@ -1,4 +1,4 @@
-"""Turns what a client sends for a job into manifest lines; a part that cannot be used is rejected alone."""
+"""Turns what a client sends for a job into its entries; a part that cannot be used is rejected alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import UploadFile
 
-from services.common.errors import ImageragError, InvalidRequestError
+from services.common.errors import ImageragError, InvalidRequestError, NotFoundError
 from services.common.jobs.records import ManifestLine
+from services.common.media.kinds import kind_of, reason_against
+from services.common.media.signatures import HEAD_BYTES
+from services.common.uploads.records import UploadedEntry
 from services.gateway.bodies import read_upload
+from services.gateway.file_uploads import FileUploads
 from services.gateway.ingestion import Ingestion, missing_picture, named
 from services.gateway.schemas.jobs import JobItem, Rejected
 
@@ -22,61 +26,100 @@ class Intake:
     """What was taken and what was not.
 
     Attributes:
-        lines: For the manifest.
+        entries: For the job.
         rejected: Name and reason.
     """
 
-    lines: list[ManifestLine] = field(default_factory=list)
+    entries: list[UploadedEntry] = field(default_factory=list)
     rejected: list[tuple[str, ImageragError]] = field(default_factory=list)
 
-    def take(self, line: ManifestLine) -> None:
-        """Add a line under a name."""
-        self.lines.append(named(line, len(self.lines) + 1))
+    def take(self, line: ManifestLine, upload: str = "") -> None:
+        """Add an entry under a name."""
+        self.entries.append(UploadedEntry(named(line, len(self.entries) + 1), upload))
 
 
-async def take_uploads(
-    ingestion: Ingestion,
-    tenant: str,
-    uploads: Sequence[UploadFile | str],
-    described: Mapping[str, JobItem],
-    picture_limit_bytes: int,
-) -> Intake:
-    """Keep the pictures of a form, one after the other: memory holds one of them at a time.
+@dataclass(frozen=True)
+class FormFiles:
+    """Takes the files of a form, one after the other: memory holds one picture at a time.
 
-    Args:
-        ingestion: Keeps them.
-        tenant: Whose they are.
-        uploads: The parts as sent.
-        described: What the client says about them, by file name.
+    Attributes:
+        ingestion: Keeps pictures.
+        files: Keeps everything else.
         picture_limit_bytes: Largest picture.
     """
-    intake = Intake()
-    for upload in uploads:
-        if isinstance(upload, str):
-            raise InvalidRequestError("Every part 'files' must be a file.")
-        name = (upload.filename or "")[:_NAME_CHARS]
-        try:
-            kept = await ingestion.keep(tenant, await read_upload(upload, picture_limit_bytes))
-        except ImageragError as error:
-            intake.rejected.append((name, error))
-        else:
-            intake.take(described.get(name, _UNDESCRIBED).to_line(name, kept.sha256))
-    return intake
+
+    ingestion: Ingestion
+    files: FileUploads
+    picture_limit_bytes: int
+
+    async def take(
+        self, tenant: str, uploads: Sequence[UploadFile | str], described: Mapping[str, JobItem]
+    ) -> Intake:
+        """Keep the files.
+
+        Args:
+            tenant: Whose they are.
+            uploads: The parts as sent.
+            described: What the client says about them, by file name.
+        """
+        intake = Intake()
+        for upload in uploads:
+            if isinstance(upload, str):
+                raise InvalidRequestError("Every part 'files' must be a file.")
+            name = (upload.filename or "")[:_NAME_CHARS]
+            try:
+                await self._take(intake, tenant, name, upload, described.get(name, _UNDESCRIBED))
+            except ImageragError as error:
+                if error.retryable:
+                    raise
+                intake.rejected.append((name, error))
+        return intake
+
+    async def _take(self, intake: Intake, tenant: str, name: str, upload: UploadFile, item: JobItem) -> None:
+        head = await upload.read(HEAD_BYTES)
+        await upload.seek(0)
+        kind = kind_of(name, head)
+        if kind == "picture" or not head:
+            kept = await self.ingestion.keep(tenant, await read_upload(upload, self.picture_limit_bytes))
+            intake.take(item.to_line(name, kept.sha256))
+            return
+        if reason := reason_against(kind, head):
+            raise reason
+        line = item.to_file_line(name)
+        intake.take(line, (await self.files.keep(tenant, upload.file)).sha256)
 
 
-async def take_items(ingestion: Ingestion, tenant: str, items: Sequence[JobItem]) -> Intake:
-    """Check that every named picture was put before, and that the others have words."""
+async def take_items(ingestion: Ingestion, files: FileUploads, tenant: str, items: Sequence[JobItem]) -> Intake:
+    """Check that every named picture or file was put before, and that the others have words."""
     intake = Intake()
     for number, item in enumerate(items, start=1):
-        line = item.to_line(item.name, item.sha256)
-        if item.sha256 and not await ingestion.has_picture(tenant, item.sha256):
-            intake.rejected.append((named(line, number).name, missing_picture(item.sha256)))
-        elif not (item.sha256 or item.text.strip() or item.title.strip()):
-            reason = InvalidRequestError("It has neither a picture nor words.")
-            intake.rejected.append((named(line, number).name, reason))
-        else:
-            intake.take(line)
+        try:
+            await _take_item(intake, ingestion, files, tenant, item)
+        except ImageragError as error:
+            if error.retryable:
+                raise
+            line = named(item.to_line(item.name, item.sha256), number)
+            intake.rejected.append((line.name, error))
     return intake
+
+
+async def _take_item(intake: Intake, ingestion: Ingestion, files: FileUploads, tenant: str, item: JobItem) -> None:
+    if item.upload:
+        line = item.to_file_line(item.name or item.upload)
+        if not await files.exists(tenant, item.upload):
+            raise missing_file(item.upload)
+        intake.take(line, item.upload)
+        return
+    if item.sha256 and not await ingestion.has_picture(tenant, item.sha256):
+        raise missing_picture(item.sha256)
+    if not (item.sha256 or item.text.strip() or item.title.strip()):
+        raise InvalidRequestError("It has neither a picture nor words.")
+    intake.take(item.to_line(item.name, item.sha256))
+
+
+def missing_file(sha256: str) -> NotFoundError:
+    """The error for an item whose file was not put before."""
+    return NotFoundError(f"There is no uploaded file {sha256[:12]}…: send its bytes to PUT /v1/uploads first.")
 
 
 def rejections(intake: Intake) -> list[Rejected]:

@@ -11,6 +11,7 @@ from services.common.errors import (
     ImageTooLargeError,
     InvalidRequestError,
 )
+from services.common.jobs.prefixes import allowed_url
 from services.common.jobs.records import ManifestLine
 from services.common.jobs.roots import source_path
 from services.common.media.images import read_header
@@ -19,7 +20,6 @@ from services.common.media.signatures import sniff
 from workers.opening.archives.names import is_litter
 from workers.sources.folder import FolderSource
 from workers.sources.in_order import in_order
-from workers.sources.prefix_urls import allowed_url
 from workers.sources.remote import RemoteFolder, RemoteObject, open_remote
 from workers.sources.source import Listed, Source, SourceTools
 

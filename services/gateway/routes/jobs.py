@@ -27,7 +27,7 @@ from services.gateway.schemas.jobs import (
 )
 from services.gateway.state import Gateway, Tenant, TheGateway
 from services.gateway.strict_json import read_json, read_object
-from services.gateway.uploads import Intake, rejections, take_items, take_uploads
+from services.gateway.uploads import FormFiles, Intake, rejections, take_items
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 _FILES, _ITEMS, _OPTIONS = "files", "items", "options"
@@ -36,7 +36,11 @@ SHOWN_REJECTIONS = 1000
 
 @router.post("", status_code=202, response_model=AcceptedJob, openapi_extra=job_body())
 async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> AcceptedJob | Response:
-    """Take in many items: pictures in a form, a list of items, or files that lie on the server."""
+    """Take in many items: files in a form, a list of items, or what lies on the server.
+
+    Pictures are items at once. Any other file (PDF, text, ZIP, TAR, video, table) is opened by a worker, and what
+    is in it becomes items: `listed` tells when all of them are known.
+    """
     await gateway.ingestion.check_queue()
     if is_form(request):
         return await _accept(gateway, tenant, *await _read_form(request, gateway, tenant))
@@ -48,7 +52,7 @@ async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> Acc
         source = JobSource(asked.source.type, asked.source.path)
         job = await gateway.ingestion.begin(tenant, source, options)
         return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=[])
-    intake = await take_items(gateway.ingestion, tenant, asked.items or [])
+    intake = await take_items(gateway.ingestion, gateway.files, tenant, asked.items or [])
     return await _accept(gateway, tenant, intake, options)
 
 
@@ -95,9 +99,8 @@ async def _read_form(request: Request, gateway: Gateway, tenant: str) -> tuple[I
         text = await read_text_part(form, _ITEMS)
         described = _describe(read_json(text)) if text is not None else {}
         uploads = form.getlist(_FILES)
-        limit_bytes = gateway.image_limits.max_bytes
-        intake = await take_uploads(gateway.ingestion, tenant, uploads, described, limit_bytes)
-        return intake, asked.options()
+        files = FormFiles(gateway.ingestion, gateway.files, gateway.image_limits.max_bytes)
+        return await files.take(tenant, uploads, described), asked.options()
 
 
 def _describe(value: Any) -> dict[str, JobItem]:
@@ -109,9 +112,13 @@ def _describe(value: Any) -> dict[str, JobItem]:
 
 async def _accept(gateway: Gateway, tenant: str, intake: Intake, options: JobOptions) -> AcceptedJob | Response:
     rejected = rejections(intake)
-    if not intake.lines:
+    if not intake.entries:
         detail = "None of the items could be accepted." if rejected else "There is nothing to ingest there."
         extra = {"rejected": [entry.model_dump() for entry in rejected[:SHOWN_REJECTIONS]]}
         return Problem(422, "nothing_accepted", detail, extra=extra).response()
-    job = await gateway.ingestion.accept(tenant, intake.lines, JobSource("upload"), options=options)
+    if any(entry.upload for entry in intake.entries):
+        job = await gateway.ingestion.begin_uploads(tenant, intake.entries, options)
+    else:
+        lines = [entry.line for entry in intake.entries]
+        job = await gateway.ingestion.accept(tenant, lines, JobSource("upload"), options=options)
     return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=rejected[:SHOWN_REJECTIONS])

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from services.common.jobs.records import JobProgress, JobState, LineOutcome, SourceType
+from services.common.errors import InvalidRequestError
+from services.common.jobs.records import JobProgress, JobState, LineOutcome, ManifestLine, SourceType
 from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemDraft
 from services.gateway.schemas.job_options import JobOptionsModel, JobOptionsRequest, job_options_model
@@ -18,12 +19,29 @@ MAX_ITEMS = 10_000
 
 
 class JobItem(ItemDraft):
-    """An item of a job; its picture was put by PUT /v1/media before."""
+    """An item of a job: words, a picture put by PUT /v1/media before, or a file put by PUT /v1/uploads."""
 
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     """The picture's digest; without it the item is its text."""
+    upload: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    """The file's digest: everything in it becomes an item. It takes `name`, `tags` and `metadata` beside."""
     name: str = Field(default="", max_length=512)
-    """What you know it by; progress and failures name it."""
+    """What you know it by; progress and failures name it. Of a file: its file name, for the suffix tells kinds."""
+
+    def to_file_line(self, name: str) -> ManifestLine:
+        """What is said about everything in an uploaded file.
+
+        Args:
+            name: Of the file.
+
+        Raises:
+            InvalidRequestError: Something is said that holds for a single item alone.
+        """
+        if self.sha256 or self.key or self.title or self.text or self.source_uri or self.document_id:
+            raise InvalidRequestError(
+                "A file takes no fields but name, tags and metadata: it may hold many items."
+            )
+        return ManifestLine(name, tags=tuple(self.tags), metadata=self.metadata)
 
 
 ReadSourceType = Literal["archive", "auto", "document", "folder", "manifest", "prefix", "video"]
@@ -43,6 +61,7 @@ class JobRequest(RequestModel):
         json_schema_extra={
             "examples": [
                 {"items": [{"sha256": "9f86d081" * 8, "title": "Red dress", "name": "dress.jpg"}]},
+                {"items": [{"upload": "60303ae2" * 8, "name": "report.pdf", "tags": ["2026"]}]},
                 {"source": {"type": "folder", "path": "/data/photos"}, "options": {"ocr": True}},
             ]
         }
@@ -74,9 +93,9 @@ class AcceptedJob(ResponseModel):
 
     job_id: str
     total: int
-    """Items of the job; of a source, those that are known already."""
+    """Items of the job; of a source or of uploaded files, those that are known already."""
     listed: bool
-    """False: a worker is still to read the source, and `total` will grow."""
+    """False: a worker is still to read the source or the files, and `total` will grow."""
     rejected: list[Rejected]
     """What was not taken into the job; what a worker finds wrong in a source is among the failures."""
 
@@ -86,6 +105,7 @@ class JobSourceModel(ResponseModel):
 
     type: SourceType
     path: str
+    """Of uploaded files: the name, if it is one file; of other uploads nothing."""
 
 
 class JobModel(ResponseModel):

@@ -79,3 +79,36 @@ def test_what_is_there_is_not_created_again(objects: ObjectStore) -> None:
     assert objects.create("a/b", b"first")
     assert not objects.create("a/b", b"later")
     assert objects.get("a/b") == b"first"
+
+
+def test_bytes_that_come_one_after_the_other(objects: ObjectStore) -> None:
+    with objects.writing("a/b/c") as writer:
+        for piece in (b"one ", b"two ", b"three"):
+            writer.write(piece)
+    assert objects.get("a/b/c") == b"one two three"
+    with objects.as_file("a/b/c") as path:
+        assert path.read_bytes() == b"one two three"
+
+
+def test_a_file_of_what_is_not_there(objects: ObjectStore) -> None:
+    with pytest.raises(NotFoundError), objects.as_file("a/b"):
+        pass
+
+
+def test_writing_that_ends_in_an_error_leaves_nothing(objects: ObjectStore) -> None:
+    def break_off() -> None:
+        with objects.writing("a/b") as writer:
+            writer.write(b"half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
+    assert not objects.exists("a/b")
+
+
+def test_a_folder_goes_with_what_is_in_it(objects: ObjectStore) -> None:
+    for name in ("x/1", "x/2", "y/1"):
+        objects.put(name, b"")
+    objects.delete_folder("x")
+    objects.delete_folder("x")
+    assert (objects.list("x"), objects.list("y")) == ([], ["1"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import ForbiddenError, ImageragError, InvalidRequestError
 from workers.settings import WorkersSettings
-from workers.sources.prefix_urls import allowed_url, parse_prefixes
+from services.common.jobs.prefixes import allowed_url, parse_prefixes
 
 PREFIXES = ("s3://shop/photos", "gs://other")
 

@@ -16,6 +16,11 @@ _STORAGES = frozenset(
 """Schemes of fsspec that lead to a storage; others lead to this machine, its network, or into a file."""
 
 
+def is_url(path: str) -> bool:
+    """Whether a source is named by a URL of another place than this machine's files."""
+    return "://" in path and not path.startswith("file://")
+
+
 def parse_prefixes(text: str) -> tuple[str, ...]:
     """URLs of a setting: separated by commas, or a JSON list; without the slash at their end.
 

@@ -1,0 +1,51 @@
+"""Removes uploaded files that their jobs have read, once a minute by one process of all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from redis import Redis
+
+from services.common.errors import ImageragError, NotFoundError
+from services.common.jobs.ledger import JobLedger
+from services.common.objects import ObjectStore
+from services.common.uploads.sweep import UploadSweep
+
+log = structlog.get_logger(__name__)
+_TURN = "imagerag:uploads_swept"
+_EVERY_S = 60
+
+
+class Sweeping:
+    """Takes its turn at `UploadSweep`. All calls block.
+
+    Args:
+        objects: Where the uploads are kept.
+        ledger: Knows which jobs have read theirs.
+        redis: The broker's: remembers whose turn it was. Lost, it costs one more look.
+        keep: See `UploadSweep`.
+    """
+
+    def __init__(self, objects: ObjectStore, ledger: JobLedger, redis: Redis, keep: timedelta) -> None:
+        self._ledger, self._redis = ledger, redis
+        self._sweep = UploadSweep(objects, self._is_read, keep)
+
+    def run(self) -> None:
+        """Sweep, unless it was done within the last minute; a storage that is away is asked again in the next."""
+        if not self._redis.set(_TURN, b"1", nx=True, ex=_EVERY_S):
+            return
+        try:
+            removed = self._sweep.run(datetime.now(UTC))
+        except ImageragError as error:
+            log.warning("sweep_postponed", code=error.code, detail=error.message)
+            return
+        if removed:
+            log.info("uploads_removed", files=removed)
+
+    def _is_read(self, tenant: str, job_id: str) -> bool | None:
+        try:
+            job = self._ledger.job(tenant, job_id)
+        except NotFoundError:
+            return None
+        return job.listed or self._ledger.is_cancelled(job)
