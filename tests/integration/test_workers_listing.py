@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +184,52 @@ def test_a_long_listing_lets_others_have_their_turn(site: Site) -> None:
     job = site.begin()
     assert site.service(3 * PART, slice_s=-1).run(job.id, TENANT) is None
     assert site.sent == [ListMessage(job.id, TENANT, "bulk")]
+
+
+def test_a_slow_source_is_not_read_again_for_what_a_slice_found(site: Site) -> None:
+    """A part is no more than a slice holds: of a source that takes seconds a line, it could never be filled."""
+    job, total = site.begin(), 150
+    read: list[int] = []
+
+    def slow(number: int) -> None:
+        read.append(number)
+        if number % 40 == 39:
+            time.sleep(0.3)
+
+    for slices in range(1, 10):
+        assert site.service(total, slow, slice_s=0.2).run(job.id, TENANT) is None
+        if site.ledger.job(TENANT, job.id).listed:
+            break
+        assert site.sent == [ListMessage(job.id, TENANT, "bulk")] * slices, "nothing is worked on before its part"
+    assert slices == 4
+    assert read == list(range(total)), "each was read once"
+    site.sent = [message for message in site.sent if not isinstance(message, ListMessage)]
+    check(site, job, total)
+
+
+def test_what_was_found_before_an_outage_is_kept(site: Site) -> None:
+    job, read = site.begin(), list[int]()
+
+    def sometimes(number: int) -> None:
+        read.append(number)
+        if read.count(number) == 1 and number in {120, 130}:
+            raise UnavailableError("The bucket does not answer.")
+
+    for _ in range(2):
+        assert site.service(140, sometimes).run(job.id, TENANT) == Later("unavailable", None)
+    assert site.service(140, sometimes).run(job.id, TENANT) is None
+    assert sorted(read) == sorted([*range(140), 120, 130])
+    check(site, job, 140)
+
+
+def test_what_another_listing_set_aside_of_an_older_part_is_left(site: Site) -> None:
+    job = site.begin()
+    known = site.ledger.listing.extend(job, [ManifestLine(f"{n}", text="x") for n in range(PART)], [], cursor="255")
+    site.ledger.listing.set_aside(job, [ManifestLine("stale")], [], "0")
+    assert site.ledger.listing.taken_up(known)[1] == ()
+    assert site.service(PART + 10).run(job.id, TENANT) is None
+    names = [line.name for line in site.ledger.lines(site.ledger.job(TENANT, job.id), 0, PART + 10)]
+    assert names == [f"{number}" for number in range(PART + 10)]
 
 
 def test_a_cancelled_job_is_not_listed_and_a_leased_one_is_left_alone(site: Site) -> None:

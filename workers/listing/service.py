@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import structlog
 
-from services.common.errors import ImageragError, InternalError, InvalidRequestError
+from services.common.errors import ImageragError, InternalError, InvalidRequestError, rebuild
 from services.common.jobs import listing
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import ListMessage, batches
@@ -27,8 +28,8 @@ NEXT_SLICE = Later("next_slice")
 class ListingService:
     """Carries out `LIST_SOURCE`. All calls block.
 
-    A listing may be cut short anywhere: the next one goes on behind the last part that was written. Beside a
-    part's own lines nothing is held in memory.
+    A listing may be cut short anywhere: the next one goes on behind the last part that was written, or behind the
+    lines of the next one that were set aside in good order. Beside a part's own lines nothing is held in memory.
 
     Args:
         ledger: Where the lines go.
@@ -75,7 +76,7 @@ class ListingService:
 
         Whoever lost the lease without noticing finds the next part written by someone else, and leaves it at that.
         """
-        found: Iterator[Listed] | None = None
+        reading: _Reading | None = None
         give_up_at = time.monotonic() + self._slice_s
         while not job.listed and not self._ledger.control.is_halted(job):
             if time.monotonic() > give_up_at:
@@ -86,8 +87,8 @@ class ListingService:
                 self._complete_with(job, (), _given_up(attempt.earlier))
                 return None
             try:
-                found = found or self._from_where_it_stands(job)
-                job = self._next_part(job, found)
+                reading = reading or self._from_where_it_stands(job)
+                job = self._next_part(job, reading, give_up_at)
             except ImageragError as error:
                 self._ledger.attempts.end(job, attempt)
                 log.warning("listing_interrupted", code=error.code, detail=error.message)
@@ -99,26 +100,42 @@ class ListingService:
             self._ledger.attempts.end(job, attempt)
         return None
 
-    def _from_where_it_stands(self, job: Job) -> Iterator[Listed]:
-        cursor = self._ledger.listing.extent(job).cursor
+    def _from_where_it_stands(self, job: Job) -> _Reading:
+        part, lines = self._ledger.listing.taken_up(job)
+        errors = {found.line: rebuild(found.code, found.message) for found in part.known}
+        cursor = part.extent.cursor
+        aside = [Listed(line, cursor, errors.get(number)) for number, line in enumerate(lines, start=job.total)]
+        return _Reading(aside, self._behind(job, cursor))
+
+    def _behind(self, job: Job, cursor: str) -> Iterator[Listed]:
         yield from self._open(job).lines(cursor)
 
-    def _next_part(self, job: Job, found: Iterator[Listed]) -> Job:
-        """Take one part from the source.
+    def _next_part(self, job: Job, reading: _Reading, give_up_at: float) -> Job:
+        """Take one part from the source, or as much of it as there is time for: that is set aside.
 
         Raises:
             ImageragError: Not now.
         """
-        part: list[Listed] = []
+        part = reading.part
         try:
-            for listed in islice(found, job.part_lines):
-                part.append(listed)  # noqa: PERF402 - what came before an error counts
+            for listed in islice(reading.found, job.part_lines - len(part)):
+                part.append(listed)
+                if len(part) < job.part_lines and time.monotonic() > give_up_at:
+                    self._set_aside(job, part)
+                    return job
         except ImageragError as error:
             if error.retryable:
+                self._set_aside(job, part)
                 raise
             log.info("source_unreadable", code=error.code, detail=error.message)
             return self._complete_with(job, part, error)
+        reading.part = []
         return self._extend(job, part)
+
+    def _set_aside(self, job: Job, part: Sequence[Listed]) -> None:
+        if part:
+            lines = [listed.line for listed in part]
+            self._ledger.listing.set_aside(job, lines, list(_rejected(job, part)), part[-1].cursor)
 
     def _extend(self, job: Job, found: Sequence[Listed]) -> Job:
         if job.total + len(found) > listing.MAX_LISTED_LINES:
@@ -150,6 +167,19 @@ class ListingService:
         self._publish(batches(known, job.total))
         log.info("part_listed", lines=known.total, rejected=len(wrong), complete=complete)
         return known
+
+
+@dataclass
+class _Reading:
+    """A source that is being read.
+
+    Attributes:
+        part: What was found of a part that is not full yet.
+        found: What comes behind it.
+    """
+
+    part: list[Listed]
+    found: Iterator[Listed]
 
 
 def _rejected(job: Job, found: Sequence[Listed]) -> Iterator[LineOutcome]:

@@ -26,8 +26,8 @@ class UrlsSource:
     """What lies at URLs: pictures, and documents, videos and archives with all that is in them.
 
     Pictures are fetched into the media store before they are listed, several at once; anything else when its turn
-    comes, to a temporary file. A URL that cannot be had is a failure of its own, and the others go on. Nothing that
-    a fetched file refers to is followed.
+    comes, to a temporary file. A URL that cannot be had is a failure of its own, and the others go on. What a file
+    refers to is not followed.
 
     Args:
         path: A URL; or a text file on the server with a URL a line; or nothing: the list that came with the job.

@@ -4,6 +4,7 @@
                         manifest/<part>.jsonl         `Job.part_lines` lines each
                         listed/<part>.jsonl           the same of a streamed job; the first line says what follows
                         listing.json                  a late copy of the newest of these first lines
+                        set_aside.jsonl               lines of a part that is not full yet, as in `listed`
                         asked                         what the request itself named: a URL a line
                         outcomes/<part>/<order>.jsonl of that part's lines
                         tally.json                    parts that have come to an end, counted
@@ -105,6 +106,11 @@ class JobFolder:
     def listing(self) -> str:
         """How far the lines were known a moment ago."""
         return f"{self.root}/listing.json"
+
+    @property
+    def set_aside(self) -> str:
+        """Lines of a part that is not full yet."""
+        return f"{self.root}/set_aside.jsonl"
 
     @property
     def asked(self) -> str:

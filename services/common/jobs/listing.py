@@ -89,6 +89,39 @@ class Listing:
         self._newest.put(_folder(job), extent)
         return replace(job, total=extent.lines, listed=extent.complete)
 
+    def set_aside(
+        self, job: Job, lines: Sequence[ManifestLine], outcomes: Sequence[LineOutcome], cursor: str
+    ) -> None:
+        """Keep the lines of a part that is not full yet, so that a slow source need not be read again for them.
+
+        Nobody works on them before they are a part. They may be lost, and two listings may set aside different
+        numbers of lines: what was set aside holds only for whoever reads on from its cursor.
+
+        Args:
+            job: As it is known.
+            lines: Fewer than a part's.
+            outcomes: Of lines that need no work: rejected ones.
+            cursor: Where the source goes on behind these lines.
+        """
+        part = ListedPart(Extent(job.total, cursor=cursor), tuple(outcomes))
+        data = encoding.encode_lines(encoding.LISTED_PART, [part]) + encoding.encode_lines(encoding.LINE, lines)
+        self._objects.put(_folder(job).set_aside, data)
+
+    def taken_up(self, job: Job) -> tuple[ListedPart, Sequence[ManifestLine]]:
+        """What was set aside of the next part, or an empty part; its cursor is where the source goes on.
+
+        Args:
+            job: As it is known.
+        """
+        extent = self.extent(job)
+        try:
+            part, lines = _split(self._objects.get(_folder(job).set_aside))
+        except NotFoundError:
+            return ListedPart(extent), ()
+        if part.extent.lines != extent.lines:
+            return ListedPart(extent), ()  # of a part that was written since
+        return part, encoding.decode_lines(encoding.LINE, lines)
+
     def lines(self, job: Job, part: int) -> Sequence[ManifestLine]:
         """The lines of one part."""
         return encoding.decode_lines(encoding.LINE, self._part(job, part)[1])
@@ -119,8 +152,7 @@ class Listing:
             return Extent()
 
     def _part(self, job: Job, part: int) -> tuple[ListedPart, bytes]:
-        head, _, lines = self._objects.get(_folder(job).listed(part)).partition(b"\n")
-        return encoding.LISTED_PART.validate_json(head), lines
+        return _split(self._objects.get(_folder(job).listed(part)))
 
 
 def write_known_outcomes(
@@ -132,6 +164,11 @@ def write_known_outcomes(
         objects.put(name, encoding.encode_lines(encoding.OUTCOME, outcomes))
     else:
         objects.delete(name)
+
+
+def _split(data: bytes) -> tuple[ListedPart, bytes]:
+    head, _, lines = data.partition(b"\n")
+    return encoding.LISTED_PART.validate_json(head), lines
 
 
 def _reach(extent: Extent) -> tuple[int, bool]:
