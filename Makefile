@@ -30,7 +30,7 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench bench-encoder eval clean
+.PHONY: help demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench bench-encoder bench-ingest eval clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench: $(VENV)/.installed-dev  ## throughput and latency beside bare loops
 
 bench-encoder: $(VENV)/.installed-dev $(VENV_INFINITY)/.installed  ## the encoder beside bare forward passes and infinity-emb
 	@$(BIN)/python -m benchmarks.encoder --infinity $(VENV_INFINITY)/bin/infinity_emb $(BENCH_ARGS)
+
+bench-ingest: $(VENV)/.installed-dev  ## ingestion: 20,000 pictures beside the bound of the cores, and beside a loop
+	@$(BIN)/python -m benchmarks.ingest $(BENCH_ARGS)
 
 eval: $(VENV)/.installed-up  ## retrieval quality on 538 public pictures
 	@$(BIN)/imagerag eval

@@ -63,12 +63,19 @@ def _goal(ratio: Ratio) -> str:
     return f"{sign} {ratio.goal.ratio:.2f} {ratio.verdict}"
 
 
-def write(path: Path, rows: Sequence[Row], machine: Mapping[str, Any], took_s: float) -> None:
-    """Write the JSON form; its folder is made."""
+def write(
+    path: Path,
+    rows: Sequence[Row],
+    machine: Mapping[str, Any],
+    took_s: float,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the JSON form, and `more` beside it; the folder is made."""
     document = {
         "machine": dict(machine),
         "took_s": round(took_s, 1),
         "ratios": [row.document() for row in rows],
+        **(more or {}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

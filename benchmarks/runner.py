@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers.utils.logging import disable_progress_bar
 
-from benchmarks import cache, ingest, rpc, search
+from benchmarks import cache, rpc, search
 from benchmarks.measuring import ROUNDS, Ratio
 from benchmarks.model import FOLDER, build
 from benchmarks.report import render, write
@@ -30,7 +30,6 @@ RESULTS = Path(__file__).parent / "results"
 CACHE = Path("~/.cache/imagerag")
 _PARTS: Mapping[str, tuple[Callable[[Site, Advance], Awaitable[list[Ratio]]], int]] = {
     "rpc": (rpc.run, rpc.WAYS),
-    "ingest": (ingest.run, ingest.WAYS),
     "search": (search.run, search.WAYS),
     "cache": (cache.run, cache.WAYS),
 }
