@@ -132,6 +132,7 @@ def _of_ledger(look: Look, now_s: float) -> Iterator[Metric]:
     )
     yield _by_queue("imagerag_backlog_queue_age_seconds", "The same by queue, in seconds.", ages_s)
     yield _gauge("imagerag_open_jobs", "Jobs that are not closed.", backlog.open_jobs)
+    yield _gauge("imagerag_unread_jobs", "Jobs whose source is not read to its end.", backlog.unread_jobs)
     yield _gauge(
         "imagerag_oldest_open_job_seconds",
         "Age of the oldest job that is not closed, in seconds; 0: there is none.",

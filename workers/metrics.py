@@ -43,6 +43,21 @@ FETCHED_URLS = Counter(
     "imagerag_worker_fetched_urls_total", "URLs fetched from the web, by the error's code or ok.", ["code"]
 )
 FETCHED_BYTES = Counter("imagerag_worker_fetched_bytes_total", "Bytes taken in from the web.")
+OCR_PICTURES = Counter(
+    "imagerag_worker_ocr_pictures_total",
+    "Pictures whose text was asked for: read, no_text, known (read before), has_words (a page that tells them), failed.",
+    ["result"],
+)
+DUPLICATES = Counter(
+    "imagerag_worker_duplicates_total",
+    "Pictures that were there before, by kind (exact, near) and by what was done with them (linked, skipped).",
+    ["kind", "done"],
+)
+LISTED = Counter(
+    "imagerag_worker_listed_items_total",
+    "Items that sources gave, by the source's type, and whether they are `accepted` or `refused` at once.",
+    ["source", "outcome"],
+)
 FAILED_ITEMS = Counter("imagerag_worker_failed_items_total", "Lines given up, by the error's code.", ["code"])
 
 
@@ -57,6 +72,12 @@ def count_caption_tokens(prompt: int, answer: int) -> None:
     """Count what one call for a caption cost."""
     CAPTION_TOKENS.labels("prompt").inc(prompt)
     CAPTION_TOKENS.labels("answer").inc(answer)
+
+
+def count_listed(source: str, lines: int, refused: int) -> None:
+    """Count lines of a source that were written down."""
+    LISTED.labels(source, "accepted").inc(lines - refused)
+    LISTED.labels(source, "refused").inc(refused)
 
 
 @contextmanager

@@ -27,12 +27,14 @@ class Backlog:
         oldest_at: When the oldest of these lines was accepted, by queue; absent where there are none.
         open_jobs: Jobs that are not closed.
         oldest_open_at: When the oldest of these jobs was accepted.
+        unread_jobs: Jobs whose source is not read to its end; cancelled and paused ones do not count.
     """
 
     items: Mapping[str, int] = field(default_factory=dict)
     oldest_at: Mapping[str, datetime] = field(default_factory=dict)
     open_jobs: int = 0
     oldest_open_at: datetime | None = None
+    unread_jobs: int = 0
 
 
 class BacklogCount:
@@ -66,7 +68,8 @@ class BacklogCount:
                 items[job.queue] += pending
                 oldest[job.queue] = min(job.created_at, oldest.get(job.queue, job.created_at))
         created = [job.created_at for job in jobs.values()]
-        return Backlog(items, oldest, len(jobs), min(created, default=None))
+        unread = sum(not job.listed and not self._ledger.control.is_halted(job) for job in jobs.values())
+        return Backlog(items, oldest, len(jobs), min(created, default=None), unread)
 
     def _open(self) -> list[tuple[str, str]]:
         return self._ledger.open_jobs()

@@ -84,3 +84,16 @@ def test_the_age_grows_between_looks(objects: Moody, monkeypatch: pytest.MonkeyP
     age_s = registry.get_sample_value("imagerag_backlog_age_seconds")
     assert age_s is not None
     assert 600 <= age_s < 630
+
+
+def test_jobs_whose_source_is_to_be_read_are_counted_unless_they_rest(objects: Moody) -> None:
+    ledger = JobLedger(objects, RevisionClock())
+    jobs = [ledger.begin("a", JobSource("folder", "/photos")) for _ in range(4)]
+    ledger.accept("a", [ManifestLine("x")], JobSource("upload"))
+    ledger.control.pause(jobs[0])
+    ledger.control.cancel(jobs[1])
+    ledger.listing.extend(jobs[2], [ManifestLine("x")], [], complete=True)
+    watch, registry = watch_of(objects)
+    watch.look()
+    assert registry.get_sample_value("imagerag_unread_jobs") == 1
+    assert registry.get_sample_value("imagerag_open_jobs") == 5
