@@ -7,17 +7,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
-from imagerag.v1 import retriever_pb2, retriever_pb2_grpc
+import grpc
+from imagerag.v1 import catalogue_pb2, catalogue_pb2_grpc, retriever_pb2, retriever_pb2_grpc
 
 from services.common.clients.encoder import EncoderClient
 from services.common.embeddings.cached_encoder import CachedEncoder
 from services.common.embeddings.memory import RecentVectors
 from services.common.embeddings.shared import SharedVectors
 from services.common.index.index import Index
+from services.common.index.layout import Layout
 from services.common.revision import RevisionClock
 from services.common.rpc.server import RpcServer
 from services.common.rpc.tls import client_tls
 from services.common.telemetry.tracing import untraced
+from services.retriever.catalogue import CatalogueService
+from services.retriever.catalogue_servicer import CatalogueServicer
 from services.retriever.metrics import show_memory
 from services.retriever.probes import watch
 from services.retriever.query_vectors import QueryVectors
@@ -27,6 +31,7 @@ from services.retriever.servicer import RetrieverServicer
 from services.retriever.settings import RetrieverSettings
 
 _SERVICE = retriever_pb2.DESCRIPTOR.services_by_name["Retriever"].full_name
+_CATALOGUE = catalogue_pb2.DESCRIPTOR.services_by_name["Catalogue"].full_name
 
 
 @asynccontextmanager
@@ -40,26 +45,26 @@ async def compose(settings: RetrieverSettings) -> AsyncIterator[RpcServer]:
                 ca_path=settings.qdrant_ca_path,
                 timeout_s=settings.store_timeout_s,
                 alias=settings.alias,
+                layout=Layout(
+                    settings.collection_shards,
+                    settings.collection_replicas,
+                    settings.collection_write_consistency,
+                ),
             )
         )
         encoder = await stack.enter_async_context(
             EncoderClient(settings.encoder_url, deadline_s=settings.encoder_timeout_s, tls=client_tls(settings))
         )
         cached = await _cached(encoder, settings, stack)
-        service = SearchService(
-            index,
-            Resolver(index, cached, ttl_s=settings.resolve_ttl_s),
-            QueryVectors(cached),
-            RevisionClock(),
-            candidates=settings.candidates,
-        )
-        server = RpcServer.configured(
-            settings,
-            [_SERVICE],
-            lambda grpc_server: retriever_pb2_grpc.add_RetrieverServicer_to_server(
-                RetrieverServicer(service), grpc_server
-            ),
-        )
+        resolver, clock = Resolver(index, cached, ttl_s=settings.resolve_ttl_s), RevisionClock()
+        service = SearchService(index, resolver, QueryVectors(cached), clock, candidates=settings.candidates)
+        catalogue = CatalogueService(index, resolver, clock)
+
+        def register(server: grpc.aio.Server) -> None:
+            retriever_pb2_grpc.add_RetrieverServicer_to_server(RetrieverServicer(service), server)
+            catalogue_pb2_grpc.add_CatalogueServicer_to_server(CatalogueServicer(catalogue), server)
+
+        server = RpcServer.configured(settings, [_SERVICE, _CATALOGUE], register)
         probing = asyncio.create_task(_probe(server, index, encoder, settings))
         stack.push_async_callback(_cancel, probing)
         yield server
@@ -78,7 +83,8 @@ async def _probe(server: RpcServer, index: Index, encoder: EncoderClient, settin
     async def report(name: str, lives: bool) -> None:
         await server.set_health(name, lives)
         if name == "":
-            await server.set_health(_SERVICE, lives)
+            for service in (_SERVICE, _CATALOGUE):
+                await server.set_health(service, lives)
 
     with untraced():
         await watch(

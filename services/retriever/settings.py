@@ -25,6 +25,14 @@ class RetrieverSettings(ServiceSettings):
     """Authority that Qdrant's certificate must come from, PEM, for an https address; unset: the public ones."""
     alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
     """Name that leads to the collection in use; two clusters on one Qdrant take two."""
+    collection_shards: int | None = Field(default=None, ge=1, validation_alias="IMAGERAG_COLLECTION_SHARDS")
+    """Shards of a collection that an import makes; the same as the workers'."""
+    collection_replicas: int | None = Field(default=None, ge=1, validation_alias="IMAGERAG_COLLECTION_REPLICAS")
+    """Copies of each of them; the same as the workers'."""
+    collection_write_consistency: int | None = Field(
+        default=None, ge=1, validation_alias="IMAGERAG_COLLECTION_WRITE_CONSISTENCY"
+    )
+    """Copies that must have a write before it counts; the same as the workers'."""
     cache_url: str | None = Field(default=None, validation_alias="CACHE_URL")
     """Redis that keeps embeddings for all processes; unset: each process keeps a few for itself."""
     encoder_url: str = Field(default="127.0.0.1:50051", validation_alias="IMAGERAG_ENCODER_URL")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from services.common.domain import Position
 from services.common.errors import InvalidRequestError
@@ -29,6 +31,15 @@ class Described(BaseModel):
     source_uri: str = Field(default="", max_length=2000)
     document_id: str = Field(default="", max_length=512)
     position: Position | None = None
+
+    @field_validator("position")
+    @classmethod
+    def _possible(cls, given: Position | None) -> Position | None:
+        if given and given.page is not None and not 1 <= given.page < 2**31:
+            raise PydanticCustomError("position", "pages are counted from 1")
+        if given and given.timestamp_s is not None and not 0 <= given.timestamp_s < math.inf:
+            raise PydanticCustomError("position", "timestamp_s counts seconds from the start")
+        return given
 
     def line(self, name: str, sha256: str, source_uri: str) -> ManifestLine:
         """The line of a picture, or of the words alone.

@@ -13,6 +13,7 @@ from workers.sources.folder import FolderSource
 from workers.sources.manifest import ManifestSource
 from workers.sources.prefix import open_prefix
 from workers.sources.source import Source, SourceTools
+from workers.sources.urls import UrlsSource
 from workers.sources.video import VideoSource
 
 OpenJob = Callable[[Job], Source]
@@ -23,16 +24,13 @@ def _folder(path: str, tools: SourceTools) -> Source:
     return FolderSource(path, tools.roots)
 
 
-def _manifest(path: str, tools: SourceTools) -> Source:
-    return ManifestSource(path, tools.roots)
-
-
 SOURCES: dict[str, OpenPath] = {
     "archive": ArchiveSource,
     "document": DocumentSource,
     "folder": _folder,
-    "manifest": _manifest,
+    "manifest": ManifestSource,
     "prefix": open_prefix,
+    "urls": UrlsSource,
     "video": VideoSource,
 }
 """What opens a path, by type of source; `auto` chooses among them."""

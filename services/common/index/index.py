@@ -22,27 +22,14 @@ from services.common.index.filters import field_path, parse_filter
 from services.common.index.inspection import inspect
 from services.common.index.layout import ONE_NODE, WRITE_ORDERING, Layout
 from services.common.index.payload import JOB_ID, LINE, to_item, to_point, to_sparse, tombstone
+from services.common.index.replacing import older, older_or_incomplete
+from services.common.index.standing import Stored as Stored
 from services.common.index.tenancy import scoped
+from services.common.index.transfer import Page, read_page, take_over
+from services.common.index.twins import Twins
 from services.common.standing import Standing
 
 _READ_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What stands in the store under an id.
-
-    Attributes:
-        revision: Of the write that stands.
-        deleted: It is a tombstone.
-        job_id: The job that wrote it; empty for a tombstone.
-        line: The manifest line that wrote it; -1 for a tombstone.
-    """
-
-    revision: int
-    deleted: bool
-    job_id: str = ""
-    line: int = -1
 
 
 @dataclass(frozen=True)
@@ -85,6 +72,9 @@ class Index:
         alias: Leads to the collection in use; two clusters on one Qdrant take two.
         ca_path: Authority of an https address, PEM; None: the public ones.
         layout: How a collection that is made here is spread over Qdrant's nodes.
+
+    Attributes:
+        twins: Looks for pictures that are the same, while the index is open.
     """
 
     def __init__(
@@ -104,6 +94,7 @@ class Index:
 
     async def __aenter__(self) -> Self:
         self._client: AsyncQdrantClient = self._open()
+        self.twins = Twins(self._client)
         return self
 
     async def __aexit__(
@@ -126,38 +117,62 @@ class Index:
     async def upsert(self, collection: Collection, tenant: str, items: Sequence[IndexedItem]) -> dict[str, Stored]:
         """Write items unless something newer stands under their id; on return they survive a crash.
 
+        An item that lacks an enrichment is also replaced by its own line at its own revision, see `replacing`.
+
         Args:
             collection: Where to.
             tenant: Whose items; each item must be this tenant's.
-            items: Of one revision, at most a few hundred.
+            items: Of one job and one revision, at most a few hundred.
 
         Returns:
             What stands under each id now, read back: an item was applied if its own job and line stand there.
 
         Raises:
             InvalidVectorError: A vector does not fit the collection; nothing was written.
-            ValueError: Items of another tenant or of several revisions.
+            ValueError: Items of another tenant, of several revisions or of several jobs.
         """
         if not items:
             return {}
-        revision = _one_revision(tenant, items)
+        _check_write(tenant, items)
         check_vectors(collection.contract, items)
         # Of two items with one id the first stays: the second write would find an equal revision.
         points = {indexed.item.id: to_point(indexed) for indexed in reversed(items)}
-        await self._write(collection, tenant, list(points.values()), revision)
+        await self._write(collection, tenant, list(points.values()), older_or_incomplete(items))
         return await self.stored(collection, tenant, list(points))
+
+    async def page(
+        self, collection: Collection, tenant: str, start: str, limit: int, *, with_vectors: bool
+    ) -> Page:
+        """The tenant's items from an id on; see `read_page`."""
+        return await read_page(self._client, collection.name, tenant, start, limit, with_vectors=with_vectors)
+
+    async def take_over(
+        self, collection: Collection, tenant: str, items: Sequence[IndexedItem]
+    ) -> dict[str, Stored]:
+        """Write items of any revisions unless something as new stands under their ids; see `take_over`.
+
+        Raises:
+            InvalidVectorError: A vector does not fit the collection; nothing was written.
+            ValueError: Items of another tenant.
+        """
+        if any(indexed.item.tenant != tenant for indexed in items):
+            raise ValueError("one call carries items of one tenant")
+        check_vectors(collection.contract, items)
+        return await take_over(
+            items, partial(self._write_over_older, collection, tenant), partial(self.stored, collection, tenant)
+        )
 
     async def delete(self, collection: Collection, tenant: str, item_id: str, revision: int) -> bool:
         """Leave a tombstone unless something newer stands there; False if there was nothing to delete."""
         before = (await self.stored(collection, tenant, [item_id])).get(item_id)
         if before is None or before.deleted or before.revision >= revision:
             return False
-        await self._write(collection, tenant, [tombstone(tenant, item_id, revision)], revision)
+        await self._write_over_older(collection, tenant, [tombstone(tenant, item_id, revision)], revision)
         return True
 
     async def bury(self, collection: Collection, tenant: str, item_id: str, revision: int) -> None:
         """Leave a tombstone even where nothing stands yet, unless something newer does."""
-        await self._write(collection, tenant, [tombstone(tenant, item_id, revision)], revision)
+        await self._write_over_older(collection, tenant, [tombstone(tenant, item_id, revision)], revision)
 
     async def inspect(self, collection: Collection, tenant: str, ids: Sequence[str]) -> dict[str, Standing]:
         """What is there of each id, tombstones too; ids without anything are absent.
@@ -252,11 +267,15 @@ class Index:
             answer = await self._client.count(collection.name, count_filter=scoped(tenant), exact=True)
         return answer.count
 
-    async def _write(
+    async def _write_over_older(
         self, collection: Collection, tenant: str, points: list[models.PointStruct], revision: int
     ) -> None:
-        older = models.FieldCondition(key=schema.REVISION, range=models.Range(lt=revision))
-        condition = scoped(tenant, models.Filter(must=[older]), with_tombstones=True)
+        await self._write(collection, tenant, points, older(revision))
+
+    async def _write(
+        self, collection: Collection, tenant: str, points: list[models.PointStruct], replaces: models.Filter
+    ) -> None:
+        condition = scoped(tenant, replaces, with_tombstones=True)
         with store_call("upsert", collection.name, len(points)):
             await self._client.upsert(
                 collection.name, points, wait=True, update_filter=condition, ordering=WRITE_ORDERING
@@ -272,11 +291,10 @@ class Index:
         return records
 
 
-def _one_revision(tenant: str, items: Sequence[IndexedItem]) -> int:
-    revisions = {indexed.item.revision for indexed in items}
-    if len(revisions) != 1 or any(indexed.item.tenant != tenant for indexed in items):
-        raise ValueError("one upsert carries items of one tenant and one revision")
-    return revisions.pop()
+def _check_write(tenant: str, items: Sequence[IndexedItem]) -> None:
+    writes = {(indexed.item.tenant, indexed.item.revision, indexed.job_id) for indexed in items}
+    if len(writes) != 1 or items[0].item.tenant != tenant:
+        raise ValueError("one upsert carries items of one tenant, one revision and one job")
 
 
 def _request(leg: Leg, within: models.Filter, tenant: str) -> models.QueryRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import ForbiddenError, ImageragError, InvalidRequestError, NotFoundError
-from services.common.jobs.records import ManifestLine
+from services.common.jobs.records import JobOptions, ManifestLine
+from services.common.media.store import MediaStore
+from services.common.objects import LocalObjects
 from workers.sources import manifest
 from workers.sources.folder import FolderSource
 from workers.sources.manifest import ManifestSource
-from workers.sources.source import Source
+from workers.sources.source import Source, SourceTools
 
 JPEG_START = b"\xff\xd8\xff\xe0"
 
@@ -29,6 +31,11 @@ def roots(tmp_path: Path) -> tuple[Path, ...]:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "key.jpg").write_bytes(b"secret")
     return (tmp_path / "allowed",)
+
+
+def tools(roots: Sequence[Path], columns: Mapping[str, str] | None = None) -> SourceTools:
+    media = MediaStore(LocalObjects(roots[0].parent / "data"))
+    return SourceTools(media, "default", roots, options=JobOptions(columns=columns or {}))
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def test_a_manifests_fields_become_a_line(roots: tuple[Path, ...]) -> None:
         {"text": "红色连衣裙", "position": {"page": 4}},
     )
     for uri in (path, Path(path).as_uri()):
-        first, second = listed(ManifestSource(uri, roots)).lines
+        first, second = listed(ManifestSource(uri, tools(roots))).lines
         assert (first.path, first.key, first.tags) == (str(roots[0] / "inner" / "a.png"), "sku-1", ("x",))
         assert first.metadata == {"price": 3}
         assert second.name == "line 3"
@@ -127,19 +134,43 @@ def test_a_manifests_fields_become_a_line(roots: tuple[Path, ...]) -> None:
     ],
 )
 def test_a_wrong_line_is_named_and_the_others_stay(roots: tuple[Path, ...], raw: str, code: str) -> None:
-    found = listed(ManifestSource(write_manifest(roots, {"text": "good"}, raw, {"text": "good too"}), roots))
+    path = write_manifest(roots, {"text": "good"}, raw, {"text": "good too"})
+    found = listed(ManifestSource(path, tools(roots)))
     assert [line.text for line in found.lines] == ["good", "good too"]
     assert [(name, error.code) for name, error in found.rejected] == [("line 2", code)]
     assert found.rejected[0][1].message.startswith("Line 2: ")
 
 
+def test_names_of_another_system_are_mapped_and_the_rest_is_metadata(roots: tuple[Path, ...]) -> None:
+    path = write_manifest(
+        roots,
+        {"artikel": "Rotes Kleid", "preis": 3, "tags": ["x"], "metadata": {"a": 1}},
+        '["no object"]',
+        "no JSON",
+    )
+    found = listed(ManifestSource(path, tools(roots, {"title": "artikel", "metadata.price": "preis"})))
+    assert [(line.title, line.tags, line.metadata) for line in found.lines] == [
+        ("Rotes Kleid", ("x",), {"price": 3, "a": 1})
+    ]
+    assert [error.message for _, error in found.rejected] == [
+        "Line 2: It is not a JSON object.",
+        "Line 3: It is not JSON.",
+    ]
+
+
+@pytest.mark.parametrize("position", [{"page": 0}, {"page": 2**40}, {"timestamp_s": -1.0}])
+def test_a_position_that_cannot_be_is_refused(roots: tuple[Path, ...], position: object) -> None:
+    found = listed(ManifestSource(write_manifest(roots, {"text": "x", "position": position}), tools(roots)))
+    assert [error.message[:18] for _, error in found.rejected] == ["Line 1: position: "]
+
+
 def test_a_manifest_outside_the_roots_or_of_another_scheme_is_refused(roots: tuple[Path, ...]) -> None:
     with pytest.raises(ForbiddenError):
-        listed(ManifestSource("file:///etc/passwd", roots))
+        listed(ManifestSource("file:///etc/passwd", tools(roots)))
     with pytest.raises(InvalidRequestError):
-        listed(ManifestSource("s3://bucket/m.jsonl", roots))
+        listed(ManifestSource("s3://bucket/m.jsonl", tools(roots)))
     with pytest.raises(NotFoundError):
-        listed(ManifestSource(str(roots[0] / "missing.jsonl"), roots))
+        listed(ManifestSource(str(roots[0] / "missing.jsonl"), tools(roots)))
 
 
 _NAMES = st.text("ab\xe4-.z", min_size=1, max_size=3).filter(lambda name: not name.startswith("."))
@@ -173,15 +204,15 @@ def test_what_comes_and_goes_while_a_folder_is_read_does_not_move_the_rest(roots
 
 def test_a_manifest_goes_on_from_any_line(roots: tuple[Path, ...]) -> None:
     path = write_manifest(roots, {"text": "一"}, "", {"text": "two"}, "wrong", {"text": "four"}, "")
-    whole = [each.line.name for each in ManifestSource(path, roots).lines("")]
+    whole = [each.line.name for each in ManifestSource(path, tools(roots)).lines("")]
     assert whole == ["line 1", "line 3", "line 4", "line 5"]
     for size in (1, 2, 3):
-        assert in_parts(ManifestSource(path, roots), size) == whole
+        assert in_parts(ManifestSource(path, tools(roots)), size) == whole
 
 
 def test_a_line_that_is_too_long_is_passed_over(roots: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "MAX_LINE_BYTES", 100)
     path = write_manifest(roots, {"text": "a"}, {"text": "x" * 1000}, {"text": "b"})
-    found = listed(ManifestSource(path, roots))
+    found = listed(ManifestSource(path, tools(roots)))
     assert [line.text for line in found.lines] == ["a", "b"]
     assert [(name, error.code) for name, error in found.rejected] == [("line 2", "payload_too_large")]

@@ -1,0 +1,1 @@
+"""Tables: CSV, TSV and Parquet, a row for each item."""
