@@ -12,7 +12,7 @@ from services.common.errors import ImageragError
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.proof import Proof
 from services.common.jobs.records import Job, JobProgress
-from services.gateway.event_stream import encode_event
+from services.common.web.event_stream import encode_event
 from services.gateway.pace import Pace
 from services.gateway.problems import problem_of
 from services.gateway.schemas.job_control import job_event_model, proof_model

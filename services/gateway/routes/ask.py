@@ -11,8 +11,8 @@ from starlette.requests import Request
 from services.common.answer import Completion
 from services.common.errors import ImageragError
 from services.common.search import SearchQuery, SearchResult
+from services.common.web.event_stream import EventStream, encode_event, while_listening
 from services.gateway.asking import AnswerEvent, Asking
-from services.gateway.event_stream import EventStream, encode_event, while_listening
 from services.gateway.openapi import pictured_body
 from services.gateway.problems import problem_of
 from services.gateway.routes.search import QUERY_PART, read_query

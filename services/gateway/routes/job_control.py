@@ -9,8 +9,8 @@ from starlette.requests import Request
 
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.records import JobProgress
+from services.common.web.event_stream import EventStream, while_listening
 from services.gateway.door import leave_place
-from services.gateway.event_stream import EventStream, while_listening
 from services.gateway.job_events import progress_events, proof_events
 from services.gateway.openapi import optional_body
 from services.gateway.schemas.base import parse

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.event_stream import encode_event
+from services.common.web.event_stream import encode_event
 
 
 @given(st.text(st.characters(codec="utf-8")))
