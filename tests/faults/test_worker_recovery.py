@@ -141,3 +141,23 @@ def test_a_message_deleted_by_hand_is_restored(line: Line) -> None:
     print(f"\n{counts}; the message was back {restored_s:.1f} s after its job was accepted")
     # The one worker is busy with the first job for a while; a look waits behind it.
     assert after_s <= restored_s < after_s + 2 * interval_s + ITEMS * PICTURE_S + 2
+
+
+def test_the_same_messages_are_there_many_times(line: Line) -> None:
+    """C8: one batch in the hands of several processes at once is one item a picture, and is counted once."""
+    first = WorkerProcess(line.surroundings, "first", ["--beat"])
+    with first, WorkerProcess(line.surroundings, "second"):
+        jobs = [line.submit(0), line.submit(0), line.submit(ITEMS)]
+        for _ in range(3):
+            for job in jobs:
+                line.surroundings.publish(list(batches(job)))
+        for job in jobs:
+            wait_until_closed(line.ledger, TENANT, job.id, LIMIT_S)
+        counts = count(line.surroundings, TENANT, *(job.id for job in jobs))
+        progress = [line.ledger.progress(TENANT, job.id) for job in jobs]
+    print(f"\n{counts}")
+    assert [found.stored + found.superseded for found in progress] == [ITEMS] * 3
+    assert [found.stored for found in progress[1:]] == [ITEMS] * 2, (
+        "of one item written twice the later job counts"
+    )
+    assert (counts.failed, counts.duplicated, counts.lost) == (0, 0, 0)
