@@ -158,6 +158,6 @@ def test_the_same_messages_are_there_many_times(line: Line) -> None:
     print(f"\n{counts}")
     assert [found.stored + found.superseded for found in progress] == [ITEMS] * 3
     assert [found.stored for found in progress[1:]] == [ITEMS] * 2, (
-        "of one item written twice the later job counts"
+        "the later job of two counts"
     )
     assert (counts.failed, counts.duplicated, counts.lost) == (0, 0, 0)
