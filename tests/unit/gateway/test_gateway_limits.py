@@ -2,7 +2,9 @@ import pytest
 
 from services.gateway.limits import BodyLimits
 
-LIMITS = BodyLimits(json_bytes=1, item_list_bytes=20, picture_bytes=300, upload_bytes=4000, grace_s=10)
+LIMITS = BodyLimits(
+    json_bytes=1, item_list_bytes=20, picture_bytes=300, upload_bytes=4000, file_bytes=50_000, grace_s=10
+)
 
 
 @pytest.mark.parametrize(
@@ -13,6 +15,8 @@ LIMITS = BodyLimits(json_bytes=1, item_list_bytes=20, picture_bytes=300, upload_
         ("POST", "/v1/jobs", "application/json", 20),
         ("PUT", "/v1/media", "image/jpeg", 300),
         ("POST", "/v1/media", "image/jpeg", 1),
+        ("PUT", "/v1/uploads", "application/pdf", 50_000),
+        ("POST", "/v1/uploads", "application/pdf", 1),
         ("POST", "/v1/jobs", "multipart/form-data; boundary=x", 4000),
         ("GET", "/", "", 1),
         ("POST", "/v1/jobs/x/cancel", "multipart/form-data; boundary=x", 300 + 1 + 64 * 1024),

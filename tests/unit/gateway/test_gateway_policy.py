@@ -4,7 +4,7 @@ from fastapi.routing import APIRoute
 
 from services.common.api_keys import Scope
 from services.gateway.policy import RULES, Policy
-from services.gateway.routes import ask, health, items, job_control, jobs, media, page, search
+from services.gateway.routes import ask, health, items, job_control, jobs, media, page, search, uploads
 
 ROUTERS: list[APIRouter] = [
     ask.router,
@@ -15,6 +15,7 @@ ROUTERS: list[APIRouter] = [
     media.router,
     page.router,
     search.router,
+    uploads.router,
 ]
 
 
@@ -35,7 +36,7 @@ def test_what_changes_something_needs_the_scope_write() -> None:
     }
     assert {rule.scopes for rule in changing} == {(Scope.WRITE,)}
     assert all(rule.is_audited for rule in changing)
-    assert len(changing) == 8
+    assert len(changing) == 10
 
 
 def test_data_is_never_open() -> None:
@@ -52,6 +53,7 @@ def test_who_only_writes_can_follow_and_sees_no_item() -> None:
         "/v1/jobs/{job_id}/failures",
         "/v1/jobs/{job_id}/verify",
         "/v1/media/{sha256}",
+        "/v1/uploads/{sha256}",
     }
 
 
