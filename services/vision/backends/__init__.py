@@ -1,0 +1,1 @@
+"""What writes the answers. torch and transformers are imported here alone."""

@@ -1,0 +1,51 @@
+"""Which labels fit a picture: those that stand out among all labels. Pure.
+
+A fixed score is no rule. Of a thousand labels that have nothing to do with a picture ten pass a noise floor that
+keeps 99 % out, and some labels score high for every picture (hubs). So each label is first measured against itself:
+how far this picture lies above what other pictures get from it; then against the other labels of the same picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.common.domain import Vector
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """When a label is given.
+
+    Attributes:
+        limit: Most labels of a picture.
+        least_sigmas: How far above the mean of all labels one must stand, in their standard deviations.
+        best_share: And at least at this share of the best label's height.
+    """
+
+    limit: int = 5
+    least_sigmas: float = 4.0
+    best_share: float = 0.8
+
+
+def fitting_labels(picture: Vector, labels: Vector, floor: float, rule: LabelRule) -> list[int]:
+    """Choose the labels of one picture.
+
+    Args:
+        picture: Unit vector, shape (dim,) float32.
+        labels: Unit rows, shape (m, dim) float32, m >= 2.
+        floor: Score that unrelated pairs of a text and a picture stay below.
+        rule: When a label is given.
+
+    Returns:
+        Rows of `labels`, the best first; none if nothing stands out.
+    """
+    scores = labels @ picture
+    spread = float(scores.std())
+    if not np.isfinite(spread) or spread < np.finfo(np.float32).eps:
+        return []
+    heights = (scores - scores.mean()) / spread
+    order = np.argsort(-heights, kind="stable")[: rule.limit]
+    least = max(rule.least_sigmas, rule.best_share * float(heights[order[0]]))
+    return [int(index) for index in order if heights[index] >= least and scores[index] > floor]
