@@ -117,7 +117,11 @@ async def _worker(tmp_path: Path, broker_url: str, store_url: str) -> AsyncItera
 
     async with serve_colours(encoder) as address:
         settings = WorkersSettings(
-            broker_url=broker_url, qdrant_url=store_url, data_url=str(tmp_path), encoder_url=address
+            broker_url=broker_url,
+            qdrant_url=store_url,
+            data_url=str(tmp_path),
+            encoder_url=address,
+            encoder_deadline_s=1.0,
         )
         objects = open_objects(str(tmp_path))
         async with compose(settings, publish) as services, Index(store_url) as index:
@@ -221,10 +225,10 @@ async def test_one_vector_that_the_store_must_not_take_fails_alone(worker: Bench
     assert worker.outcomes(job) == ["stored", "stored", "failed:invalid_vector", "stored", "stored"]
 
 
-async def test_a_full_encoder_is_waited_for_and_no_attempt_is_counted(worker: Bench) -> None:
+async def test_an_encoder_that_stays_full_fails_no_line_and_counts_as_no_attempt(worker: Bench) -> None:
     job = worker.accept(*worker.pictures(2))
     worker.encoder.exhausted = True
-    for _ in range(6):
+    for _ in range(5):
         assert await worker.run(job) == Later("exhausted", 7.0)
     assert worker.ledger.attempts.earlier(job, 0, 2) == 0
     worker.encoder.exhausted = False
