@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.common.domain import Direction, Item, JsonObject, LegName
+from services.common.domain import Direction, Item, JsonObject, LegName, TextField
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -65,6 +65,7 @@ class Hit:
         rank: From 1.
         score: Fused: the sum of the contributions.
         matched_words: Words of the query that stand in the item's texts.
+        matched_in: The texts that they stand in.
         relevant: A leg of vectors rose above its noise floor, or enough of the query's words match.
     """
 
@@ -74,6 +75,7 @@ class Hit:
     legs: tuple[LegScore, ...]
     matched_words: tuple[str, ...]
     relevant: bool
+    matched_in: tuple[TextField, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from services.common.answer import Source
 from services.common.index.bm25 import content_terms, tokenize
-from services.generator.sentences import quotable_text
+from services.generator.sentences import quotable_texts
 
 _TEXT_LIMIT_CHARS = 20_000
 SUPPORT_SHARE = 0.5
@@ -28,7 +28,7 @@ def supporting(question: str, sources: Sequence[Source]) -> list[Source]:
 
 def _shared_terms(wanted: set[str], source: Source) -> int | None:
     """How many terms source and question share; None for a picture that has no more text than its name."""
-    if source.item.media is not None and not quotable_text(source.item):
+    if source.item.media is not None and not quotable_texts(source.item):
         return None
     return len(wanted & set(tokenize(source.item.searchable_text()[:_TEXT_LIMIT_CHARS])))
 

@@ -19,7 +19,7 @@ from services.common.errors import (
 from services.generator.backends.base import AnswerBackend, Declined, Task
 from services.generator.citations import CitationFilter, cited_numbers, cut
 from services.generator.language import answer_language
-from services.generator.sentences import best_quote, quotable_text
+from services.generator.sentences import quote_of
 from services.generator.wording import wording
 
 log = structlog.get_logger(__name__)
@@ -196,7 +196,7 @@ def _citations(task: Task, answer: str) -> tuple[Citation, ...]:
         Citation(
             number=source.number,
             item_id=source.item.id,
-            quote=best_quote(task.question, quotable_text(source.item)),
+            quote=quote_of(source.item, task.question).text,
             position=source.item.position,
         )
         for source in cited

@@ -21,6 +21,7 @@ class Wording:
         said: A passage with a name.
         said_unnamed: A passage without one.
         described: A picture with a text.
+        read: A picture with words in it.
         pictured: A picture without any text, found by what it shows.
         pictured_like: The same, asked with a picture.
         unnamed_picture: Stands for the name of a picture that has none.
@@ -37,6 +38,7 @@ class Wording:
     said: str
     said_unnamed: str
     described: str
+    read: str
     pictured: str
     pictured_like: str
     unnamed_picture: str
@@ -54,6 +56,7 @@ _ENGLISH = Wording(
     said="{name} says: “{quote}” {cite}.",
     said_unnamed="“{quote}” {cite}.",
     described="{name} is described as: “{quote}” {cite}.",
+    read="{name} reads: “{quote}” {cite}.",
     pictured="{name} matches the question {cite}.",
     pictured_like="{name} looks like the picture you asked with {cite}.",
     unnamed_picture="A picture without a name",
@@ -70,6 +73,7 @@ _CHINESE = Wording(
     said="{name}中写道：“{quote}” {cite}。",
     said_unnamed="“{quote}” {cite}。",
     described="{name}的说明是：“{quote}” {cite}。",
+    read="{name}中的文字是：“{quote}” {cite}。",
     pictured="{name}与问题相符 {cite}。",
     pictured_like="{name}与您提供的图片相似 {cite}。",
     unnamed_picture="一张未命名的图片",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.common.domain import Item, LegName
-from services.common.index.bm25 import matched_share, matched_words
+from services.common.index.words import match_words
 from services.common.search import Hit, LegScore
 from services.retriever.fusion import Fused
 from services.retriever.planning import PlannedLeg
@@ -30,16 +30,15 @@ def explain(fused: Fused, item: Item, plan: Sequence[PlannedLeg], query_text: st
         for planned, part in zip(plan, fused.parts, strict=True)
         if part is not None
     )
-    stored = item.searchable_text()
+    found = match_words(query_text, item)
     by_vector = any(leg.votes for leg in legs if leg.leg is not LegName.BM25)
-    by_words = any(leg.votes for leg in legs if leg.leg is LegName.BM25) and (
-        matched_share(query_text, stored) >= RELEVANT_WORD_SHARE
-    )
+    by_words = any(leg.votes for leg in legs if leg.leg is LegName.BM25) and (found.share >= RELEVANT_WORD_SHARE)
     return Hit(
         item=item,
         rank=0,
         score=fused.score,
         legs=legs,
-        matched_words=matched_words(query_text, stored) if query_text else (),
+        matched_words=found.words,
+        matched_in=found.fields,
         relevant=by_vector or by_words,
     )

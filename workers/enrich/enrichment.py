@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -75,7 +75,15 @@ class Enricher(Protocol):
         """
 
 
-def wanted(options: JobOptions, there: Mapping[str, Enricher]) -> dict[str, Enricher | None]:
-    """The enrichments that a job asks for, by name; None where this worker has none of that name."""
+def wanted(
+    options: JobOptions, there: Mapping[str, Enricher], always: Set[str] = frozenset()
+) -> dict[str, Enricher | None]:
+    """The enrichments to carry out, by name; None where this worker has none of that name.
+
+    Args:
+        options: What the job asks for.
+        there: What this worker has.
+        always: Carried out for every job.
+    """
     asked = {"ocr": options.ocr, "captions": options.captions, "tags": options.tags}
-    return {name: there.get(name) for name, is_asked in asked.items() if is_asked}
+    return {name: there.get(name) for name, is_asked in asked.items() if is_asked or name in always}

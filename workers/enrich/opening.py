@@ -10,6 +10,9 @@ from services.common.settings import SettingsError
 from workers.enrich.captions.enricher import NAME as CAPTIONS
 from workers.enrich.captions.enricher import CaptionEnricher
 from workers.enrich.enrichment import Enricher
+from workers.enrich.ocr.enricher import NAME as OCR
+from workers.enrich.ocr.opening import open_ocr
+from workers.enrich.ocr.reader import is_installed
 from workers.settings import WorkersSettings
 
 
@@ -28,9 +31,22 @@ async def open_enrichers(
         SettingsError: Something that is configured cannot be opened.
     """
     found: dict[str, Enricher] = {}
+    if settings.ocr != "off" and _has_ocr(settings):
+        found[OCR] = open_ocr(settings, objects, limits, stack)
     if settings.caption_base_url:
         found[CAPTIONS] = await _captions(settings, objects, limits, stack)
     return found
+
+
+def always_carried_out(settings: WorkersSettings) -> frozenset[str]:
+    """Names of the enrichments that no job has to ask for."""
+    return frozenset({OCR} if settings.ocr == "always" else ())
+
+
+def _has_ocr(settings: WorkersSettings) -> bool:
+    if not is_installed() and settings.ocr == "always":
+        raise SettingsError("IMAGERAG_WORKERS_OCR=always: reading pictures needs: pip install 'imagerag[ocr]'")
+    return is_installed()
 
 
 async def _captions(

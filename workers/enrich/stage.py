@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import structlog
 
-from services.common.errors import ImageragError
+from services.common.errors import ImageragError, UnimplementedError
 from services.common.jobs.records import JobOptions
 from workers import metrics
 from workers.enrich.enrichment import Enricher, Enrichment, SeenPicture, wanted
@@ -21,14 +21,15 @@ class EnrichmentStage:
 
     Args:
         enrichers: By name: `ocr`, `captions`, `tags`.
+        always: Names of those that are carried out for every job.
     """
 
-    def __init__(self, enrichers: Mapping[str, Enricher]) -> None:
-        self._enrichers = enrichers
+    def __init__(self, enrichers: Mapping[str, Enricher], always: Set[str] = frozenset()) -> None:
+        self._enrichers, self._always = enrichers, always
 
     async def enrich(self, pictures: Sequence[SeenPicture], options: JobOptions) -> list[Enrichment]:
         """What was found out, one entry a picture, in order. Never raises for what an enrichment does."""
-        asked = wanted(options, self._enrichers)
+        asked = wanted(options, self._enrichers, self._always)
         found = await asyncio.gather(*(_carry_out(name, enricher, pictures) for name, enricher in asked.items()))
         joined = [_NOTHING] * len(pictures)
         for of_one in found:
@@ -39,6 +40,7 @@ class EnrichmentStage:
 async def _carry_out(name: str, enricher: Enricher | None, pictures: Sequence[SeenPicture]) -> list[Enrichment]:
     failed = Enrichment(incomplete=(name,))
     if enricher is None:
+        metrics.FAILED_ENRICHMENTS.labels(name, UnimplementedError.code).inc(len(pictures))
         return [failed] * len(pictures)
     try:
         with metrics.stage(name):

@@ -24,7 +24,9 @@ def main(opener: str, descriptor: str, arguments: str, limits: str) -> int:
     # What a library prints must not end up between the parts.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    _bound(SandboxLimits(**json.loads(limits)))
+    bounds = SandboxLimits(**json.loads(limits))
+    bound_memory(bounds.memory_bytes)
+    resource.setrlimit(resource.RLIMIT_CPU, (bounds.cpu_s, bounds.cpu_s + 5))
     try:
         open_parts: Opener = import_module(opener).open_parts
         with os.fdopen(int(descriptor), "rb") as file:
@@ -46,8 +48,8 @@ def main(opener: str, descriptor: str, arguments: str, limits: str) -> int:
     return 0
 
 
-def _bound(limits: SandboxLimits) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
+def bound_memory(memory_bytes: int) -> None:
+    """Bound this process's address space, and leave no core behind."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError, OSError):  # macOS does not bound address space
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

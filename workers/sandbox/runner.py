@@ -31,12 +31,14 @@ class SandboxLimits:
         memory_bytes: Address space; held on Linux alone.
         cpu_s: Processor time.
         silence_s: Longest time without a part.
+        start_s: More than that for the first part: a process has to start, on a machine that may be busy.
         part_bytes: Most bytes of one part.
     """
 
     memory_bytes: int = 4 * 1024**3
     cpu_s: int = 600
     silence_s: float = 120.0
+    start_s: float = 30.0
     part_bytes: int = 64 * 1024**2
 
 
@@ -65,8 +67,7 @@ def open_parts(
         pass_fds=(file.fileno(),),
         # Signals of a terminal or of the pool are for the caller, who ends this process with its own.
         start_new_session=True,
-        # No address and no key of another service.
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        env=bare_environment(),
     )
     with process:
         try:
@@ -75,10 +76,16 @@ def open_parts(
             process.kill()
 
 
+def bare_environment() -> dict[str, str]:
+    """What a process in the sandbox is told: no address and no key of another service."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
 def _told(process: subprocess.Popen[bytes], limits: SandboxLimits) -> Iterator[Part]:
     parts = read_parts(cast(IO[bytes], process.stdout), limits.part_bytes)  # type: ignore[arg-type]
+    patience_s = limits.silence_s + limits.start_s
     while True:
-        timer = threading.Timer(limits.silence_s, process.kill)
+        timer = threading.Timer(patience_s, process.kill)
         timer.start()
         try:
             part = next(parts, None)
@@ -86,6 +93,7 @@ def _told(process: subprocess.Popen[bytes], limits: SandboxLimits) -> Iterator[P
             raise _died(process, limits) from error
         finally:
             timer.cancel()
+        patience_s = limits.silence_s
         if part is None:
             if process.wait():
                 raise _died(process, limits)

@@ -199,6 +199,7 @@ class Hit(_message.Message):
     LEGS_FIELD_NUMBER: _builtins.int
     MATCHED_WORDS_FIELD_NUMBER: _builtins.int
     RELEVANT_FIELD_NUMBER: _builtins.int
+    MATCHED_IN_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """1-based."""
     score: _builtins.float
@@ -213,6 +214,12 @@ class Hit(_message.Message):
     def matched_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words of the query that stand in the item's texts."""
 
+    @_builtins.property
+    def matched_in(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts that these words stand in: "title", "text", "tags", "ocr" (read inside the picture), "caption" (written
+        by a vision model), "labels" (named by a model as seen).
+        """
+
     def __init__(
         self,
         *,
@@ -222,10 +229,11 @@ class Hit(_message.Message):
         legs: _abc.Iterable[Global___LegScore] | None = ...,
         matched_words: _abc.Iterable[_builtins.str] | None = ...,
         relevant: _builtins.bool = ...,
+        matched_in: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "legs", b"legs", "matched_words", b"matched_words", "rank", b"rank", "relevant", b"relevant", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "legs", b"legs", "matched_in", b"matched_in", "matched_words", b"matched_words", "rank", b"rank", "relevant", b"relevant", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,6 +48,7 @@ class Site:
         external: Servers that replace embedded ones.
         cpus: Processors to share.
         semantic: The second text encoder; empty: none.
+        ocr: The text inside every picture is read.
     """
 
     data: Path
@@ -57,6 +58,7 @@ class Site:
     external: ExternalServers
     cpus: int
     semantic: str = ""
+    ocr: bool = False
 
 
 def cluster_parts(site: Site) -> list[Part]:
@@ -111,6 +113,8 @@ def _worker(site: Site) -> Part:
     processes = str(min(max(site.cpus // 2, 1), 8))
     defaults = {"IMAGERAG_WORKERS_CONCURRENCY": processes, **_shared_defaults(site)}
     told = {**_shared(site), "IMAGERAG_WORKERS_ANNOUNCE_PATH": str(announce_path(site.data, "worker"))}
+    if site.ocr:
+        told["IMAGERAG_WORKERS_OCR"] = "always"
     return Part("worker", _module("workers"), told, defaults, announces=True)
 
 

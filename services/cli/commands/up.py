@@ -30,8 +30,19 @@ Semantic = Annotated[
 ]
 
 
+Ocr = Annotated[
+    bool,
+    typer.Option("--ocr", help="Read the text inside every picture that goes in; needs the extra `ocr`."),
+]
+
+
 def up_command(
-    data: Data = None, model: Model = None, port: Port = None, key: Key = None, semantic: Semantic = None
+    data: Data = None,
+    model: Model = None,
+    port: Port = None,
+    key: Key = None,
+    semantic: Semantic = None,
+    ocr: Ocr = False,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C."""
     console = Console(highlight=False)
@@ -43,7 +54,7 @@ def up_command(
         console.print(f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/].", soft_wrap=True)
         console.print("Ctrl-C stops everything.")
 
-    wish = Wish(data_folder(data), model, port, key or _configured_key(), semantic)
+    wish = Wish(data_folder(data), model, port, key or _configured_key(), semantic, ocr)
     raise typer.Exit(run_cluster(wish, console, when_ready))
 
 

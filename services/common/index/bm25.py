@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import mmh3
@@ -34,6 +36,7 @@ _UNSPACED = (
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
 )
 _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<word>[^\W_{_UNSPACED}]+(?:[-.'][^\W_{_UNSPACED}]+)*)")
+_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 _JOINT = re.compile(r"[-.']")
 
 STOP_WORDS = frozenset(
@@ -163,11 +166,39 @@ def _unspaced_tokens(run: str) -> list[str]:
     return [*run, *(run[start : start + 2] for start in range(len(run) - 1))]
 
 
+@dataclass(frozen=True)
+class Field:
+    """A text of a document that has several.
+
+    Attributes:
+        weight: What a word in it counts, by what it counts in the first one.
+        average_length_tokens: Of such texts: a longer one is damped, without damping the others.
+    """
+
+    text: str
+    weight: float = 1.0
+    average_length_tokens: float = AVERAGE_LENGTH_TOKENS
+
+
 def encode_document(text: str) -> SparseVector | None:
     """Term weights of a stored text; None if it has no terms."""
-    tokens = tokenize(text)
-    norm = K1 * (1 - B + B * len(tokens) / AVERAGE_LENGTH_TOKENS)
-    return _merge({term: count * (K1 + 1) / (count + norm) for term, count in Counter(tokens).items()})
+    return encode_fields([Field(text)])
+
+
+def encode_fields(fields: Sequence[Field]) -> SparseVector | None:
+    """Term weights of a stored document in fields; None if it has no terms.
+
+    BM25F (Robertson, Zaragoza and Taylor, "Simple BM25 Extension to Multiple Weighted Fields", 2004): a term's
+    counts are normalised by the length of each field, weighted, added up, and only then saturated. With one field
+    of weight 1 it is BM25.
+    """
+    counts: dict[str, float] = {}
+    for field in fields:
+        tokens = tokenize(field.text)
+        norm = 1 - B + B * len(tokens) / field.average_length_tokens
+        for term, count in Counter(tokens).items():
+            counts[term] = counts.get(term, 0.0) + count * field.weight / norm
+    return _merge({term: count * (K1 + 1) / (count + K1) for term, count in counts.items()})
 
 
 def encode_query(text: str) -> SparseVector | None:
@@ -198,13 +229,17 @@ def matched_words(query: str, text: str) -> tuple[str, ...]:
 
     Of an unspaced script the longest common runs are given, not their pairs.
     """
+    return tuple(word for word in _shared_words(query, text) if word not in STOP_WORDS)
+
+
+def _shared_words(query: str, text: str) -> list[str]:
     stored = set(tokenize(text))
     haystack = normalise(text)
     found: dict[str, None] = {}
     for run in _RUN.finditer(normalise(query)):
         words = _word_tokens(run["word"]) if run["word"] else _common_runs(run["unspaced"], haystack)
         found.update(dict.fromkeys(w for w in words if w in stored or (not run["word"] and w in haystack)))
-    return tuple(word for word in found if word not in STOP_WORDS)
+    return list(found)
 
 
 def _common_runs(run: str, haystack: str) -> list[str]:
@@ -220,10 +255,23 @@ def _common_runs(run: str, haystack: str) -> list[str]:
     return runs
 
 
+def matched_terms(query: str, text: str) -> set[str]:
+    """The query's terms that stand in the text."""
+    return set(content_terms(query)).intersection(tokenize(text))
+
+
+def matched_runs(query: str, text: str) -> set[str]:
+    """The query's terms that stand in a long text for a reason.
+
+    A page in Chinese holds most of the characters that any question is made of. Of an unspaced script a single
+    character only counts as part of a longer run that both have, or where the query asks for no more than that.
+    """
+    found = matched_terms(query, text)
+    in_runs = {term for word in _shared_words(query, text) for term in tokenize(word)}
+    return {term for term in found if len(term) > 1 or not _UNSPACED_CHARACTER.match(term) or term in in_runs}
+
+
 def matched_share(query: str, text: str) -> float:
     """Share of the query's terms that stand in the text, in [0, 1]; 0 for a query without terms."""
     terms = content_terms(query)
-    if not terms:
-        return 0.0
-    stored = set(tokenize(text))
-    return sum(term in stored for term in terms) / len(terms)
+    return len(matched_terms(query, text)) / len(terms) if terms else 0.0

@@ -6,7 +6,7 @@ import json
 
 from imagerag.v1 import retriever_pb2, types_pb2
 
-from services.common.domain import Direction, JsonObject, LegName
+from services.common.domain import Direction, JsonObject, LegName, TextField
 from services.common.errors import InvalidFilterError, InvalidRequestError
 from services.common.rpc.items import item_from_proto, item_to_proto
 from services.common.search import DEFAULT_LIMIT, Hit, LegScore, SearchQuery, SearchResult
@@ -18,6 +18,8 @@ _TO_LEG = {
     LegName.SEMANTIC: retriever_pb2.LEG_SEMANTIC,
 }
 _FROM_LEG = {number: leg for leg, number in _TO_LEG.items()}
+_FIELDS = frozenset(TextField)
+"""A newer retriever may know others."""
 
 
 def query_to_proto(query: SearchQuery) -> retriever_pb2.SearchRequest:
@@ -113,6 +115,7 @@ def _hit_to_proto(hit: Hit) -> retriever_pb2.Hit:
         ],
         matched_words=hit.matched_words,
         relevant=hit.relevant,
+        matched_in=hit.matched_in,
     )
 
 
@@ -135,6 +138,7 @@ def _hit_from_proto(tenant: str, hit: retriever_pb2.Hit) -> Hit:
         ),
         matched_words=tuple(hit.matched_words),
         relevant=hit.relevant,
+        matched_in=tuple(TextField(field) for field in hit.matched_in if field in _FIELDS),
     )
 
 

@@ -18,6 +18,7 @@ TEXT_LIMIT_CHARS = 2000
 MAX_FILTER_PARTS = 5000
 """Members and list entries of a filter, at all depths; the retriever has its own, narrower rules."""
 Leg = Literal["image", "text", "bm25", "semantic"]
+MatchedIn = Literal["title", "text", "tags", "ocr", "caption", "labels"]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
 
@@ -102,6 +103,9 @@ class WhyModel(ResponseModel):
 
     legs: list[LegModel]
     matched_words: list[str]
+    """Words of the query that stand in the item's texts."""
+    matched_in: list[MatchedIn]
+    """The texts that they stand in; `ocr` was read inside the picture, `caption` and `labels` come from models."""
 
 
 class HitModel(ResponseModel):
@@ -156,7 +160,11 @@ def hit_model(hit: Hit) -> HitModel:
         score=hit.score,
         relevant=hit.relevant,
         item=item_model(hit.item),
-        why=WhyModel(legs=[_leg_model(leg) for leg in hit.legs], matched_words=list(hit.matched_words)),
+        why=WhyModel(
+            legs=[_leg_model(leg) for leg in hit.legs],
+            matched_words=list(hit.matched_words),
+            matched_in=[field.value for field in hit.matched_in],
+        ),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 
 from services.common.answer import Source
-from services.common.domain import Item
+from services.common.domain import Item, TextField
 from services.generator.backends.base import Declined, Task
 from services.generator.selection import supporting
-from services.generator.sentences import best_quote, quotable_text
+from services.generator.sentences import Quote, quote_of
 from services.generator.wording import Wording, describe_item, item_name, wording
 
 
@@ -46,15 +46,17 @@ class ExtractiveBackend:
 
 def _sentence(task: Task, source: Source, words: Wording) -> str:
     item = source.item
-    quote = best_quote(task.question, quotable_text(item))
-    template = _template(item, words, has_quote=bool(quote), asked_with_image=task.asked_with_image)
-    return template.format(name=describe_item(item, words), quote=_unquoted(quote), cite=f"[{source.number}]")
+    quote = quote_of(item, task.question)
+    template = _template(item, words, quote, asked_with_image=task.asked_with_image)
+    return template.format(name=describe_item(item, words), quote=_unquoted(quote.text), cite=f"[{source.number}]")
 
 
-def _template(item: Item, words: Wording, *, has_quote: bool, asked_with_image: bool) -> str:
+def _template(item: Item, words: Wording, quote: Quote, *, asked_with_image: bool) -> str:
     shown = item.media is not None
-    if not has_quote:
+    if not quote.text:
         return words.pictured_like if asked_with_image and shown else words.pictured
+    if quote.field is TextField.OCR:
+        return words.read
     if shown:
         return words.described
     return words.said if item_name(item) else words.said_unnamed

@@ -164,6 +164,13 @@ def test_named_servers_replace_the_embedded_ones(tmp_path: Path) -> None:
     assert {parts[name].environment["CACHE_URL"] for name in ("gateway", "retriever", "worker")} == {"redis://c/0"}
 
 
+def test_reading_every_picture_is_told_to_the_worker_alone(tmp_path: Path) -> None:
+    asked = {part.name: part.environment.get("IMAGERAG_WORKERS_OCR") for part in cluster_parts(site(tmp_path))}
+    assert set(asked.values()) == {None}
+    always = parts_of(replace(site(tmp_path), ocr=True))
+    assert always["worker"].environment["IMAGERAG_WORKERS_OCR"] == "always"
+
+
 def test_the_first_model_holds(tmp_path: Path) -> None:
     assert choose_models(tmp_path, None).model == "starter"
     assert choose_models(tmp_path, "starter").model == "starter"

@@ -72,6 +72,12 @@ def test_a_hit_says_why_it_is_there() -> None:
     assert why(hit()) == "words: red, dress; image 0.31 (rank 1); text 0.10 (rank 7) below 0.25"
 
 
+def test_words_that_no_person_wrote_down_are_said_to_be_so() -> None:
+    found = hit()
+    found["why"] |= {"matched_in": ["title", "ocr", "caption"], "legs": []}
+    assert why(found) == "words: red, dress (read in the picture, in a model's caption)"
+
+
 @pytest.mark.parametrize(
     ("item", "name"),
     [

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.answer import Source
-from services.common.domain import Item, ItemKind, Media, Position
+from services.common.domain import Caption, Item, ItemKind, Media, Position
 from services.generator.backends.base import Task
 from services.generator.backends.extractive import ExtractiveBackend
 from services.generator.language import Language
@@ -47,7 +47,19 @@ def answer(*sources: Source, question: str = "cat?", language: Language = Langua
             {"title": "T", "media": MEDIA, "position": Position(timestamp_s=3725.5)},
             "'T' at 1:02:05 matches the question [1].",
         ),
-        ({"title": "T", "ocr_text": "CAT", "media": MEDIA}, "The picture 'T' is described as: “CAT” [1]."),
+        ({"title": "T", "ocr_text": "CAT", "media": MEDIA}, "The picture 'T' reads: “CAT” [1]."),
+        (
+            {"title": "T", "text": "A shop.", "ocr_text": "A CAT", "media": MEDIA},
+            "The picture 'T' reads: “A CAT” [1].",
+        ),
+        (
+            {"title": "T", "text": "A cat.", "ocr_text": "NO CAT", "media": MEDIA},
+            "The picture 'T' is described as: “A cat.” [1].",
+        ),
+        (
+            {"title": "T", "ocr_text": "OPEN", "caption": Caption("A cat sits in a window."), "media": MEDIA},
+            "The picture 'T' is described as: “A cat sits in a window.” [1].",
+        ),
     ],
 )
 def test_a_sentence_for_each_sort_of_source(fields: dict[str, Any], sentence: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from services.common.domain import Direction, Item, ItemKind, LegName
+from services.common.domain import Direction, Item, ItemKind, LegName, TextField
 from services.retriever.explanation import explain
 from services.retriever.fusion import Fused, LegPart
 from services.retriever.planning import PlannedLeg
@@ -25,6 +26,14 @@ def test_each_leg_that_found_the_item_is_named() -> None:
     (leg,) = hit.legs
     assert (leg.leg, leg.rank, leg.noise_floor, leg.contribution) == (LegName.IMAGE, 3, 0.2, 0.01)
     assert hit.matched_words == ("dress",)
+    assert hit.matched_in == (TextField.TEXT,)
+
+
+def test_words_read_in_the_picture_are_told_from_the_users_own() -> None:
+    fused = Fused("id", 0.01, (None, _part(votes=True)))
+    hit = explain(fused, replace(ITEM, ocr_text="SALE: red dress 30 %"), [IMAGE, WORDS], "sale dress")
+    assert (hit.relevant, hit.matched_words) == (True, ("sale", "dress"))
+    assert hit.matched_in == (TextField.TEXT, TextField.OCR)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 
 from services.common.errors import InvalidRequestError
 
@@ -14,8 +15,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_NUL_SHARE = 0.3
-"""Of every second byte: above, it is UTF-16 of mostly Latin letters without a mark."""
+_LATIN_SHARE = 0.3
+"""Of the characters: above, it is UTF-16 without a mark. Two bytes of anything else are a rare character."""
 _CHINESE_SHARE = 0.8
 """Of what is not ASCII. Latin-1 passes for GB18030, but its letters become rare characters."""
 _UNREADABLE = "This is not a text in UTF-8, UTF-16 or GB18030. Save it as UTF-8."
@@ -43,11 +44,16 @@ def detect(sample: bytes) -> str:
 
 
 def _unmarked_utf_16(sample: bytes) -> str:
-    for name, high in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
+    for name in ("utf-16-le", "utf-16-be"):
         text = _decoded(sample, name)
-        if text is not None and "\x00" not in text and high.count(0) > len(high) * _NUL_SHARE:
+        if text and "\x00" not in text and sum(map(_is_latin, text)) > len(text) * _LATIN_SHARE:
             return name
     raise InvalidRequestError(_UNREADABLE)
+
+
+def _is_latin(character: str) -> bool:
+    """A letter, digit, sign or blank of Latin-1; its control characters stand in no text."""
+    return character in "\t\n\r\f" or (character < "\u0100" and unicodedata.category(character) != "Cc")
 
 
 def _decoded(sample: bytes, name: str) -> str | None:

@@ -52,6 +52,15 @@ export function highlighted(text, words) {
   return text.split(pattern).map((part, index) => (index % 2 ? h("mark", {}, part) : part));
 }
 
+/** At most `length` characters of `text`, around the first of `words` that stands in it. */
+export function excerpt(text, words, length) {
+  if (text.length <= length) return text;
+  const [before] = highlighted(text, words);
+  const at = typeof before === "string" && before.length < text.length ? before.length : 0;
+  const start = Math.max(0, Math.min(at - Math.floor(length / 4), text.length - length));
+  return `${start ? "…" : ""}${text.slice(start, start + length)}${start + length < text.length ? "…" : ""}`;
+}
+
 /** Latin words and numbers match whole; Chinese has no gaps between words and matches anywhere. */
 function wordPattern(word) {
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/gu, "\\$&");

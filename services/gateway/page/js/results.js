@@ -1,6 +1,6 @@
 // The grid of hits, and what stands there when there are none.
 
-import { byId, h, highlighted } from "./dom.js";
+import { byId, excerpt, h, highlighted } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { thumbnail } from "./images.js";
 import { scales, why } from "./why.js";
@@ -10,7 +10,7 @@ const SKELETONS = 8;
 /** What a person would call the item. */
 export function titleOf(item) {
   const key = item.key.startsWith("sha256:") ? "" : item.key;
-  return item.title || key || item.text.slice(0, 80) || fileName(item) || t(item.media ? "untitled.picture" : "untitled.text");
+  return item.title || key || item.text.slice(0, 80) || fileName(item) || item.ocr_text.slice(0, 80) || t(item.media ? "untitled.picture" : "untitled.text");
 }
 
 function fileName(item) {
@@ -76,12 +76,20 @@ function card(hit, place, scale, open) {
       { class: "card-body" },
       h("div", { class: "card-title" }, highlighted(titleOf(item), words)),
       item.text && item.media ? h("div", { class: "card-text" }, highlighted(item.text.slice(0, 240), words)) : null,
+      readInPicture(hit),
       item.tags.length ? h("div", { class: "tags" }, item.tags.slice(0, 5).map((tag) => tagOf(tag, words))) : null,
       why(hit, scale),
     ),
   );
   element.style.setProperty("--place", place);
   return element;
+}
+
+/** What stands in the picture, where the words that were asked for stand there. */
+function readInPicture({ item, why: { matched_in: places, matched_words: words } }) {
+  if (!places.includes("ocr")) return null;
+  const read = h("span", { class: "read-mark" }, t("card.read"));
+  return h("div", { class: "card-text read" }, read, " ", highlighted(excerpt(item.ocr_text, words, 160), words));
 }
 
 function face(hit, open) {

@@ -54,8 +54,16 @@ function bar(leg, highest) {
 export function reasons(hit) {
   const legs = hit.why.legs.map((leg) => legReasons(leg, hit.score));
   const words = hit.why.matched_words;
+  const places = hit.why.matched_in.map((field) => t(`field.${field}`)).join(t("why.and"));
   const common = words.length
-    ? h("p", { class: "words" }, t("why.words"), " ", ...words.flatMap((word) => [h("mark", {}, word), " "]))
+    ? h(
+        "p",
+        { class: "words" },
+        t("why.words"),
+        " ",
+        ...words.flatMap((word) => [h("mark", {}, word), " "]),
+        places ? h("span", { class: "places" }, t("why.in", { places })) : null,
+      )
     : null;
   return h("div", { class: "reasons" }, legs, common);
 }

@@ -1,0 +1,69 @@
+"""What an item's words are worth: which of its texts count how much, and where a query was found in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.common.domain import Item, SparseVector, TextField
+from services.common.index import bm25
+
+_STATED = (TextField.TITLE, TextField.TEXT, TextField.TAGS)
+_SEEN = (TextField.CAPTION, TextField.LABELS)
+_LONG = frozenset({TextField.OCR, TextField.CAPTION})
+
+OCR_WEIGHT = 1.0
+OCR_AVERAGE_TOKENS = 60.0
+SEEN_WEIGHT = 0.7
+SEEN_AVERAGE_TOKENS = 40.0
+
+
+@dataclass(frozen=True)
+class WordMatch:
+    """What a query and an item have in common.
+
+    Attributes:
+        words: Words of the query that stand in the item's texts.
+        fields: The texts that they stand in.
+        share: Of the query's terms that stand there for a reason, in [0, 1].
+    """
+
+    words: tuple[str, ...] = ()
+    fields: tuple[TextField, ...] = ()
+    share: float = 0.0
+
+
+def encode_item(item: Item) -> SparseVector | None:
+    """The item's `bm25` vector; None if it has no words.
+
+    What was read in a picture or said about it is a field of its own: in one text with the title, a page of print
+    would leave a word of the title a twentieth of its weight.
+    """
+    texts = item.texts()
+    return bm25.encode_fields(
+        [
+            bm25.Field(_joined(texts, _STATED)),
+            bm25.Field(texts.get(TextField.OCR, ""), OCR_WEIGHT, OCR_AVERAGE_TOKENS),
+            bm25.Field(_joined(texts, _SEEN), SEEN_WEIGHT, SEEN_AVERAGE_TOKENS),
+        ]
+    )
+
+
+def match_words(query: str, item: Item) -> WordMatch:
+    """Compare a query's words with the item's, text by text."""
+    terms = bm25.content_terms(query)
+    if not terms:
+        return WordMatch()
+    texts = item.texts()
+    found: set[str] = set()
+    for field, text in texts.items():
+        found |= bm25.matched_runs(query, text) if field in _LONG else bm25.matched_terms(query, text)
+    return WordMatch(
+        words=bm25.matched_words(query, item.searchable_text()),
+        fields=tuple(field for field, text in texts.items() if bm25.matched_words(query, text)),
+        share=len(found) / len(terms),
+    )
+
+
+def _joined(texts: Mapping[TextField, str], fields: tuple[TextField, ...]) -> str:
+    return "\n".join(texts[field] for field in fields if field in texts)

@@ -1,0 +1,89 @@
+"""`python -m workers.sandbox.residence MODULE ARGUMENTS LIMITS`: the process behind `workers.sandbox.resident`."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from services.common.errors import ImageragError, InternalError, InvalidRequestError
+from workers.sandbox.child import bound_memory
+from workers.sandbox.parts import Part, read_parts, write_part
+from workers.sandbox.resident import ResidentLimits
+from workers.sandbox.runner import ERROR
+
+Answerer = Callable[[Part], Part]
+"""What a module's `open_answerer(arguments)` returns: one answer a question."""
+_LOOK_EVERY_S = 2.0
+
+
+def main(module: str, arguments: str, limits: str) -> int:
+    """Answer questions until there are no more; returns the exit status."""
+    # What a library prints must not end up between the answers.
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    bounds = ResidentLimits(**json.loads(limits))
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    bound_memory(bounds.memory_bytes)
+    try:
+        answerer = _opened(module, json.loads(arguments))
+        write_part(pipe, answerer if isinstance(answerer, Part) else Part({"ready": True}))
+        if isinstance(answerer, Part):
+            return 0
+        for question in read_parts(sys.stdin.buffer, bounds.question_bytes):
+            _allow_cpu(bounds.cpu_s)
+            write_part(pipe, _answered(answerer, question))
+    except BrokenPipeError:
+        pass  # no one wants to know any more
+    return 0
+
+
+def _opened(module: str, arguments: Mapping[str, Any]) -> Answerer | Part:
+    try:
+        opened: Answerer = import_module(module).open_answerer(arguments)
+    except ImageragError as error:
+        return _told(error)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        return _told(InternalError())
+    return opened
+
+
+def _answered(answerer: Answerer, question: Part) -> Part:
+    try:
+        return answerer(question)
+    except ImageragError as error:
+        return _told(error)
+    except MemoryError:
+        return _told(InvalidRequestError("It takes more memory than it may. Make it smaller."))
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        return _told(InternalError())
+
+
+def _told(error: ImageragError) -> Part:
+    return Part({ERROR: error.code, "message": error.message})
+
+
+def _allow_cpu(more_s: int) -> None:
+    """Bound the processor time of one question: the signal that comes at the end of it ends the process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + more_s, hard))
+
+
+def _end_with(parent: int) -> None:
+    """A parent that was killed cannot end this process, and in the middle of a question nothing is read."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY_S)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
