@@ -7,6 +7,7 @@ import sys
 import typer
 
 from services.cli.commands.ask import ask_command
+from services.cli.commands.catalogue import catalogue_app
 from services.cli.commands.demo import demo_command
 from services.cli.commands.doctor import doctor_command
 from services.cli.commands.ingest import ingest_command
@@ -33,6 +34,7 @@ app.command("search")(search_command)
 app.command("ask")(ask_command)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(keys_app, name="keys")
+app.add_typer(catalogue_app, name="catalogue")
 app.command("eval")(eval_command)
 app.add_typer(snapshots_app, name="snapshots")
 app.command("doctor")(doctor_command)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from services.common.errors import ImageragError
+from services.common.errors import ImageragError, UnimplementedError
 from workers.opening.tables.cells import CellError, fields_of, picture_of
 from workers.opening.tables.columns import Columns, choose
 from workers.opening.tables.delimited import DelimitedTable, Row
@@ -50,7 +50,12 @@ def _delimited(file: BinaryIO, arguments: Mapping[str, Any]) -> tuple[Columns, I
 
 def _parquet(file: BinaryIO, arguments: Mapping[str, Any]) -> tuple[Columns, Iterator[Row]]:
     # Here, because a CSV needs no Arrow: it takes 0.3 s to load.
-    from workers.opening.tables.parquet import ParquetTable
+    try:
+        from workers.opening.tables.parquet import ParquetTable
+    except ImportError:
+        raise UnimplementedError(
+            "The workers cannot read Parquet: install imagerag[tables], or save it as CSV."
+        ) from None
 
     table = ParquetTable(file)
     columns = choose(table.columns, arguments["columns"], table.pictures())

@@ -76,14 +76,11 @@ class RestClient:
 
     def failures(self, job_id: str) -> Iterator[Json]:
         """Every failure of a job, by line."""
-        after = -1
-        while True:
-            path = f"/v1/jobs/{quote(job_id, safe='')}/failures"
-            page = self._json("GET", path, params={"limit": 500, "after": after})
-            yield from page["failures"]
-            if page["next"] is None:
-                return
-            after = int(page["next"])
+        return self._by_line(job_id, "failures")
+
+    def duplicates(self, job_id: str) -> Iterator[Json]:
+        """Every item of a job whose picture was there before, by line."""
+        return self._by_line(job_id, "duplicates")
 
     def pause_job(self, job_id: str) -> Json:
         """Let no further item of a job begin for now."""
@@ -124,6 +121,15 @@ class RestClient:
         """Delete one item."""
         self._send("DELETE", f"/v1/items/{quote(item_id, safe='')}")
 
+    def catalogue_page(self, cursor: str, limit: int, *, with_vectors: bool) -> Json:
+        """A page of all items: `contract`, `items`, `next`, and on the first page `total`."""
+        query = {"cursor": cursor, "limit": limit, "vectors": with_vectors}
+        return self._json("GET", "/v1/catalogue", params=query)
+
+    def import_items(self, contract: Json, items: Sequence[Json]) -> Json:
+        """Store items with vectors of `contract`; answers `stored`, `kept`, `failed`, `missing_pictures`."""
+        return self._json("POST", "/v1/catalogue", json={"contract": contract, "items": list(items)})
+
     def info(self) -> Json:
         """Version, model and generator of the cluster."""
         return self._json("GET", "/v1/info")
@@ -162,6 +168,16 @@ class RestClient:
                 response.read()
                 raise to_error(response)
             yield read_events(response.iter_lines())
+
+    def _by_line(self, job_id: str, what: str) -> Iterator[Json]:
+        after = -1
+        while True:
+            path = f"/v1/jobs/{quote(job_id, safe='')}/{what}"
+            page = self._json("GET", path, params={"limit": 500, "after": after})
+            yield from page[what]
+            if page["next"] is None:
+                return
+            after = int(page["next"])
 
     def _json(self, method: str, path: str, **request: Any) -> Json:
         answer = self._send(method, path, **request).json()
