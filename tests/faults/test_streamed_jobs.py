@@ -19,8 +19,9 @@ from tests.fixtures.brokers import ValkeyProcess
 from tests.fixtures.colour_process import ColourProcess
 from tests.fixtures.odd_pictures import encode, noise
 from tests.fixtures.plant import LIMIT_S, TENANT, Plant, meanwhile, running_plant
+from tests.fixtures.proofs import scrolled
 from tests.fixtures.store import StoreProcess
-from tests.fixtures.workers import WorkerProcess, wait_for, wait_until_closed
+from tests.fixtures.workers import StoredItems, WorkerProcess, wait_for, wait_until_closed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 LINES, PICTURES = 20_000, 5_000
@@ -47,6 +48,15 @@ def folder(plant: Plant, pictures: int) -> JobSource:
     for seed in range(pictures):
         (path / f"{seed:05d}.jpg").write_bytes(encode(noise(32, 24, seed), "JPEG"))
     return JobSource("folder", str(path))
+
+
+def described(plant: Plant, pictures: int) -> JobSource:
+    """Pictures with a title each, so that every item has both vectors."""
+    path = Path(folder(plant, pictures).path)
+    manifest = path.with_suffix(".jsonl")
+    entries = ({"path": f"{path.name}/{n:05d}.jpg", "title": f"Picture {n}"} for n in range(pictures))
+    manifest.write_text("\n".join(map(json.dumps, entries)), encoding="utf-8")
+    return JobSource("manifest", str(manifest))
 
 
 @dataclass
@@ -159,12 +169,17 @@ def test_the_store_is_killed_at_the_crashers_rhythm(plant: Plant) -> None:
             plant.store.start()
             kills[0] += 1
 
-    job = plant.submit(folder(plant, PICTURES))
+    job = plant.submit(described(plant, PICTURES))
     with meanwhile(strike, every_s=5):
         wait_until_closed(plant.ledger, TENANT, job.id, LIMIT_S)
     print(f"\nthe store was killed {kills[0]} times")
     assert kills[0] >= 2
     plant.check(job, items=PICTURES)
+    points = scrolled(plant.surroundings, TENANT)
+    whole = [point for point in points if {"image", "text", "bm25"} <= point.vectors and point.title]
+    counted = StoredItems(plant.surroundings.qdrant_url).count(TENANT)
+    print(f"scrolled {len(points)}, counted {counted}, with all vectors and payload {len(whole)}")
+    assert len({point.id for point in points}) == len(points) == len(whole) == counted == PICTURES
 
 
 def test_worker_encoder_store_and_redis_are_each_killed_once(plant: Plant) -> None:
@@ -187,7 +202,7 @@ def test_worker_encoder_store_and_redis_are_each_killed_once(plant: Plant) -> No
 
             return die
 
-        job = plant.submit(folder(plant, PICTURES))
+        job = plant.submit(described(plant, PICTURES))
         for share, die in (
             (0.1, worker_dies),
             (0.3, dies(encoder)),
