@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from celery import Celery, signals
@@ -30,13 +31,18 @@ from services.common.runtime import announce
 from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
 from services.common.telemetry.metrics import BUILD_INFO, serve_metrics, set_build_info
+from services.common.uploads.store import UploadStore
 from workers.backlog import BacklogCollector, BacklogWatch
-from workers.enrich.opening import open_enrichers
+from workers.enrich.opening import always_carried_out, open_enrichers
 from workers.enrich.stage import EnrichmentStage
+from workers.fetching.fetcher import Fetcher
+from workers.fetching.trust import trusted
 from workers.ingest.batch import BatchService
+from workers.ingest.duplicates.opening import open_gate
 from workers.ingest.ingestor import Ingestor
 from workers.ingest.pictures import PictureIntake
 from workers.ingest.reading import Reading
+from workers.ingest.writing import Writing
 from workers.leases import Leases
 from workers.listing.service import ListingService
 from workers.manifests import ManifestIntake
@@ -47,11 +53,13 @@ from workers.queueing import celery_settings
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.reconciler import Reconciler
 from workers.reconcile.requeueing import Requeueing
+from workers.reconcile.sweeping import Sweeping
 from workers.reconcile.tidying import Tidying
 from workers.settings import WorkersSettings
 from workers.sources.registry import OpenJob, open_source
 from workers.sources.source import Source, SourceTools
 from workers.sources.text_tower import TextTower
+from workers.sources.uploaded import JobUploads, UploadSource
 from workers.store import open_index
 from workers.tasks import register
 
@@ -68,6 +76,7 @@ def create_app(settings: WorkersSettings) -> Celery:
         SettingsError: The certificates cannot be used.
     """
     client_tls(settings)  # wrong certificates end the start and not the first task
+    trusted(settings.url_ca_path)
     app = Celery(APP_NAME, set_as_current=False)
     app.conf.update(celery_settings(settings))
     publish = celery_publisher(app)
@@ -126,13 +135,15 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         )
         redis = stack.enter_context(_redis(settings))
         leases = Leases(redis, settings.lease_s)
-        enriching = EnrichmentStage(await open_enrichers(settings, objects, limits, stack))
+        enrichers = await open_enrichers(settings, objects, limits, stack)
+        enriching = EnrichmentStage(enrichers, always_carried_out(settings))
         reading = Reading(intake, enriching, threads=settings.read_threads, chunk_items=settings.chunk_items)
         stack.callback(reading.close)
         ingestor = Ingestor(
             await _cached(encoder, settings, stack),
             index,
             reading,
+            open_gate(settings, Writing(index, settings.encoder_deadline_s), index, objects, ledger),
             write_items=settings.write_items,
             patience_s=settings.encoder_deadline_s,
         )
@@ -150,7 +161,15 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 ledger,
                 leases,
                 publish,
-                _open_job(media, limits, settings, TextTower(encoder.describe, asyncio.get_running_loop())),
+                _open_job(
+                    media,
+                    UploadStore(objects),
+                    limits,
+                    settings,
+                    TextTower(encoder.describe, asyncio.get_running_loop()),
+                    stack.enter_context(Fetcher(policy)) if (policy := settings.fetch_policy()) else None,
+                    ledger.asked,
+                ),
                 max_attempts=settings.max_attempts,
                 slice_s=settings.batch_limit_s / 2,
             ),
@@ -166,10 +185,19 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
             ),
             Requeueing(ledger, publish),
             Tidying(DeleteLog(objects), redis, timedelta(days=settings.deletes_kept_days)),
+            Sweeping(objects, ledger, redis, timedelta(hours=settings.uploads_kept_hours)),
         )
 
 
-def _open_job(media: MediaStore, limits: ImageLimits, settings: WorkersSettings, tower: TextTower) -> OpenJob:
+def _open_job(
+    media: MediaStore,
+    uploads: UploadStore,
+    limits: ImageLimits,
+    settings: WorkersSettings,
+    tower: TextTower,
+    fetcher: Fetcher | None,
+    asked: Callable[[Job], bytes],
+) -> OpenJob:
     def open_job(job: Job) -> Source:
         tools = SourceTools(
             media,
@@ -181,7 +209,11 @@ def _open_job(media: MediaStore, limits: ImageLimits, settings: WorkersSettings,
             video=settings.video_limits(),
             prefixes=settings.source_prefixes,
             passage_tokens=tower.limit_tokens,
+            fetcher=fetcher,
+            asked=partial(asked, job),
         )
+        if job.source.type == "upload":
+            return UploadSource(JobUploads(uploads, job.tenant, job.id), tools)
         return open_source(job.source, tools)
 
     return open_job

@@ -225,6 +225,12 @@ class UrlUnreachableError(ImageragError):
     code, kind = "url_unreachable", Kind.UNAVAILABLE
 
 
+class DuplicatePendingError(UnavailableError):
+    """A picture that may be the same came first and is still on its way; this one is compared with it after."""
+
+    code = "duplicate_pending"
+
+
 class ModelRefusedError(ImageragError):
     """A model behind a service does not accept its calls; that passes only with another setting."""
 

@@ -95,6 +95,7 @@ RULES: tuple[Rule, ...] = (
     _follow("/v1/jobs"),
     _follow("/v1/jobs/{job_id}"),
     _follow("/v1/jobs/{job_id}/failures"),
+    _follow("/v1/jobs/{job_id}/duplicates"),
     _follow("/v1/jobs/{job_id}/events"),
     _follow("/v1/jobs/{job_id}/verify", _QUESTION),
     _write("POST", "/v1/items", Lane.UPLOAD),

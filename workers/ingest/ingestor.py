@@ -22,7 +22,7 @@ from workers.ingest.reading import Reading
 from workers.ingest.report import Report, is_passing
 from workers.ingest.target import Target, Targets
 from workers.ingest.vectors import Encoding, JointVectors, encoded, lane_of
-from workers.ingest.writing import Ready, Writing
+from workers.ingest.writing import ItemWriter, Ready
 
 
 class Ingestor:
@@ -32,16 +32,24 @@ class Ingestor:
         encoder: Makes the vectors.
         index: Takes the items.
         reading: Makes items of lines.
+        writing: Brings them into the store.
         write_items: Items are written once there are so many, or no more come.
         patience_s: Longest wait for a full encoder or store.
     """
 
     def __init__(
-        self, encoder: Encoder, index: ItemIndex, reading: Reading, *, write_items: int, patience_s: float
+        self,
+        encoder: Encoder,
+        index: ItemIndex,
+        reading: Reading,
+        writing: ItemWriter,
+        *,
+        write_items: int,
+        patience_s: float,
     ) -> None:
-        self._encoder, self._reading = encoder, reading
+        self._encoder, self._reading, self._writing = encoder, reading, writing
         self._write_items, self._patience_s = write_items, patience_s
-        self._targets, self._writing = Targets(encoder, index), Writing(index, patience_s)
+        self._targets = Targets(encoder, index)
 
     async def ingest(self, job: Job, lines: Sequence[NumberedLine], report: Report) -> None:
         """Bring lines into the store. A line without an outcome in the report is to be tried again.

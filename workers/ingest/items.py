@@ -60,12 +60,17 @@ def outcome_of(numbered: NumberedLine, item: Item, stored: Stored | None, job: J
     outcome = Outcome.SUPERSEDED
     if stored.job_id == job.id and not stored.deleted:
         outcome = Outcome.STORED if stored.line == numbered.number else Outcome.MERGED
-    if outcome is Outcome.STORED and item.incomplete:
-        digest = item.media.sha256 if item.media else ""
-        return LineOutcome(
-            numbered.number, outcome, numbered.line.name, item.id, incomplete=item.incomplete, sha256=digest
-        )
-    return LineOutcome(numbered.number, outcome, numbered.line.name, item.id)
+    if outcome is not Outcome.STORED:
+        return LineOutcome(numbered.number, outcome, numbered.line.name, item.id)
+    return LineOutcome(
+        numbered.number,
+        outcome,
+        numbered.line.name,
+        item.id,
+        incomplete=item.incomplete,
+        sha256=item.media.sha256 if item.media and item.incomplete else "",
+        duplicate_of=item.duplicate_of,
+    )
 
 
 def _kind(line: ManifestLine, media: Media | None) -> ItemKind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from services.common.domain import IndexedItem
 from services.common.errors import ImageragError, InternalError
@@ -23,6 +24,17 @@ class Ready:
 
     numbered: NumberedLine
     indexed: IndexedItem
+
+
+class ItemWriter(Protocol):
+    """Brings items into the store."""
+
+    async def write(self, job: Job, target: Target, ready: Sequence[Ready], report: Report) -> None:
+        """Write lines of one message and note what became of each, as it was read back.
+
+        Raises:
+            ImageragError: The store cannot work now, or refused all of it for a reason that is not theirs.
+        """
 
 
 class Writing:

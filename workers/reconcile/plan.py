@@ -80,6 +80,21 @@ def lost(job: Job, claimed: Mapping[str, LineOutcome], stored: Mapping[str, Stor
     ]
 
 
+def left_out(outcomes: Iterable[LineOutcome]) -> list[LineOutcome]:
+    """The lines that were left out because their picture was there before, under another item."""
+    return [found for found in outcomes if found.outcome is Outcome.SKIPPED and found.item_id]
+
+
+def without_first(skipped: Iterable[LineOutcome], stored: Mapping[str, Stored]) -> list[LineOutcome]:
+    """Lines that were left out for the sake of an item of which nothing is left, taken back.
+
+    If that item was deleted, its mark is there, and the line stays left out: the delete came after it.
+    """
+    return [
+        LineOutcome(found.line, Outcome.PENDING, found.name) for found in skipped if found.item_id not in stored
+    ]
+
+
 def _stands(job: Job, found: LineOutcome, stored: Stored | None) -> bool:
     if stored is None or stored.revision < job.revision_of(found.line):
         return False

@@ -11,6 +11,7 @@ from redis import Redis
 
 from services.common.errors import ImageragError
 from services.common.index.catalogue import Collection
+from services.common.index.index import Stored
 from services.common.jobs import layout
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import ListMessage
@@ -20,7 +21,17 @@ from workers.ingest.ports import ItemIndex
 from workers.leases import Leases, lines_name, listing_name
 from workers.publishing import Publish
 from workers.reconcile.hints import RequeueHints
-from workers.reconcile.plan import OpenBatch, Queued, is_due, lost, open_batches, slices, to_verify
+from workers.reconcile.plan import (
+    OpenBatch,
+    Queued,
+    is_due,
+    left_out,
+    lost,
+    open_batches,
+    slices,
+    to_verify,
+    without_first,
+)
 
 log = structlog.get_logger(__name__)
 _VERIFY_IDS = 256
@@ -150,11 +161,12 @@ class Reconciler:
         return not missing
 
     async def _lost(self, job: Job, part: int, collection: Collection | None) -> list[LineOutcome]:
-        claimed, gone = to_verify(self._ledger.books.log(job).settled_part(part).values()), list[LineOutcome]()
-        for ids in slices(list(claimed), _VERIFY_IDS):
-            stored = await self._index.stored(collection, job.tenant, ids) if collection else {}
-            gone.extend(lost(job, {item_id: claimed[item_id] for item_id in ids}, stored))
-        return gone
+        settled = self._ledger.books.log(job).settled_part(part).values()
+        claimed, skipped = to_verify(settled), left_out(settled)
+        stored: dict[str, Stored] = {}
+        for ids in slices(sorted({*claimed, *(found.item_id for found in skipped)}), _VERIFY_IDS):
+            stored |= await self._index.stored(collection, job.tenant, ids) if collection else {}
+        return [*lost(job, claimed, stored), *without_first(skipped, stored)]
 
     def _close(self, job: Job) -> None:
         progress = self._ledger.close(job)

@@ -1,4 +1,4 @@
-"""`imagerag jobs list | show | failures | watch | pause | resume | cancel | retry | verify`."""
+"""`imagerag jobs list | show | failures | duplicates | watch | pause | resume | cancel | retry | verify`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from services.cli.errors import EXIT_FAILED
+from services.cli.jobs.duplicates import duplicates_table
 from services.cli.jobs.proving import proof_table, verify
 from services.cli.jobs.watching import watch
 from services.cli.options import AsJson, Key, Url, open_client
@@ -47,6 +48,14 @@ def failures_command(job_id: JobId, url: Url = None, key: Key = None, as_json: A
     with open_client(url, key) as client:
         failures = list(client.failures(job_id))
     Output(as_json=as_json).result({"failures": failures}, lambda: _failures_table(failures))
+
+
+@jobs_app.command("duplicates")
+def duplicates_command(job_id: JobId, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Which items of a job have a picture that was there before, and what was done with them."""
+    with open_client(url, key) as client:
+        found = list(client.duplicates(job_id))
+    Output(as_json=as_json).result({"duplicates": found}, lambda: duplicates_table(found))
 
 
 @jobs_app.command("cancel")

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.errors import CliError
+from services.cli.jobs.duplicates import count_rows
 from services.cli.jobs.watching import raise_error
 from services.cli.output import Output, plain
 from services.cli.rest.client import RestClient
@@ -26,7 +27,7 @@ _ROWS = (
     ("  incomplete", "incomplete", "an enrichment failed: `imagerag jobs retry ID --incomplete`"),
     ("merged", "merged", "the same item as another line of the job"),
     ("superseded", "superseded", "a newer write or delete came first"),
-    ("skipped", "skipped", "duplicates that were left out as asked"),
+    ("skipped", "skipped", "duplicates that were left out as asked: `imagerag jobs duplicates`"),
     ("failed", "failed", "each with its reason: `imagerag jobs failures`"),
     ("pending", "pending", "without an end yet"),
 )
@@ -66,6 +67,8 @@ def proof_table(proof: Json) -> RenderableType:
     counts = Table(box=None, show_header=False)
     for label, name, meaning in _ROWS:
         counts.add_row(label, str(proof[name]), Text(meaning, style="dim"))
+    for label, number, meaning in count_rows(proof):
+        counts.add_row(f"  {label}", number, Text(meaning, style="dim"))
     if proof["proven"]:
         return Group(counts, Text("Everything is accounted for and there.", style="green"))
     parts: list[RenderableType] = [counts]

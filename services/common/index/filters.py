@@ -23,7 +23,9 @@ from services.common.index.schema import DELETED, METADATA, PAYLOAD_INDEXES, REV
 MAX_TERMS = 256
 MAX_DEPTH = 8
 MAX_CHOICES = 1000
-_OWN_FIELDS = frozenset(PAYLOAD_INDEXES) - {TENANT, DELETED} | {"title", "media.sha256", "position.page"}
+_OWN_FIELDS = frozenset(PAYLOAD_INDEXES) - {TENANT, DELETED} | {
+    "title", "media.sha256", "position.page", "duplicate_of.item_id", "duplicate_of.kind",
+}  # fmt: skip
 _PLAIN_PART = re.compile(r"[A-Za-z0-9_-]+")
 _BOUNDS = ("gt", "gte", "lt", "lte")
 

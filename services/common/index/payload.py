@@ -25,9 +25,13 @@ from services.common.domain import (
 )
 from services.common.index import schema
 from services.common.index.tenancy import stamp
+from services.common.media.hash_bands import bands
 
 JOB_ID = "job_id"
 LINE = "line"
+INCOMPLETE = "incomplete"
+PICTURE_BANDS = "picture_bands"
+"""Keywords made of the picture's perceptual hash, to look up what looks like it."""
 
 
 def to_point(indexed: IndexedItem) -> models.PointStruct:
@@ -44,10 +48,11 @@ def to_point(indexed: IndexedItem) -> models.PointStruct:
         "document_id": item.document_id,
         "position": asdict(item.position) if item.position else None,
         "media": asdict(item.media) if item.media else None,
+        PICTURE_BANDS: bands(item.media.perceptual_hash) if item.media else [],
         "caption": _filled(asdict(item.caption)) if item.caption else None,
         "labels": list(item.labels),
         "duplicate_of": asdict(item.duplicate_of) if item.duplicate_of else None,
-        "incomplete": list(item.incomplete),
+        INCOMPLETE: list(item.incomplete),
         schema.METADATA: dict(item.metadata),
         schema.REVISION: item.revision,
         "ingested_at": item.ingested_at.astimezone(UTC).isoformat(),
@@ -91,8 +96,8 @@ def to_item(item_id: str, payload: Mapping[str, Any]) -> Item:
         metadata=payload.get(schema.METADATA, {}),
         caption=_caption(caption) if caption else None,
         labels=tuple(payload.get("labels", ())),
-        duplicate_of=_duplicate(duplicate_of) if duplicate_of else None,
-        incomplete=tuple(payload.get("incomplete", ())),
+        duplicate_of=to_duplicate(duplicate_of) if duplicate_of else None,
+        incomplete=tuple(payload.get(INCOMPLETE, ())),
     )
 
 
@@ -105,7 +110,8 @@ def _caption(stored: Mapping[str, Any]) -> Caption:
     return Caption(**{**stored, **listed})
 
 
-def _duplicate(stored: Mapping[str, Any]) -> DuplicateOf:
+def to_duplicate(stored: Mapping[str, Any]) -> DuplicateOf:
+    """The link of a stored payload to the item that was there first."""
     return DuplicateOf(stored["item_id"], DuplicateKind(stored["kind"]), stored["similarity"])
 
 

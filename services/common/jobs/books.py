@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from services.common.jobs import layout
@@ -10,7 +9,7 @@ from services.common.jobs.cache import RecentlyUsed
 from services.common.jobs.layout import JobFolder
 from services.common.jobs.outcomes import OutcomeLog
 from services.common.jobs.records import Job, LineOutcome, Outcome
-from services.common.jobs.tally import Tally, add_up
+from services.common.jobs.tally import JobNumbers, Tally, add_up
 from services.common.objects import ObjectStore
 from services.common.revision import RevisionClock
 
@@ -61,8 +60,16 @@ class Books:
                 settled = self.log(job).settled_part(part).values()
                 yield [found for found in settled if found.incomplete]
 
-    def count(self, job: Job, *, exact: bool = False) -> tuple[Counter[Outcome], int, int]:
-        """Lines by outcome, the tries they took, the incomplete ones; `exact` as in `Tally.parts`."""
+    def duplicates(self, job: Job, start: int = 0) -> Iterator[list[LineOutcome]]:
+        """Lines from `start` on whose picture was there before, in order; as in `failed`."""
+        for part, numbers in enumerate(self._tally(job).parts(job)):
+            lines = layout.lines_of(part, job.total, job.part_lines)
+            if numbers.duplicates.total and lines.stop > start:
+                settled = self.log(job).settled_part(part).items()
+                yield [found for line, found in settled if line >= start and found.duplicate_of]
+
+    def count(self, job: Job, *, exact: bool = False) -> JobNumbers:
+        """The job's numbers; `exact` as in `Tally.parts`."""
         return add_up(self._tally(job).parts(job, exact=exact))
 
     def save_tally(self, job: Job) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.common.jobs.records import LineOutcome, ManifestLine, Outcome
+from services.common.domain import DuplicateKind
+from services.common.jobs.records import DuplicateCounts, LineOutcome, ManifestLine, Outcome
 
 # A line may run twice at once. What is in the store is a fact, whatever a second run reported later.
 _RANK = {
@@ -60,6 +61,19 @@ def _order(entry: Entry) -> str:
 def count(outcomes: Mapping[int, LineOutcome]) -> Counter[Outcome]:
     """How many lines ended which way."""
     return Counter(outcome.outcome for outcome in outcomes.values())
+
+
+def count_duplicates(outcomes: Iterable[LineOutcome]) -> DuplicateCounts:
+    """How many of these lines have a picture that was there before."""
+    found = Counter(
+        (outcome.outcome, outcome.duplicate_of.kind) for outcome in outcomes if outcome.duplicate_of is not None
+    )
+    return DuplicateCounts(
+        linked_exact=found[Outcome.STORED, DuplicateKind.EXACT],
+        linked_near=found[Outcome.STORED, DuplicateKind.NEAR],
+        skipped_exact=found[Outcome.SKIPPED, DuplicateKind.EXACT],
+        skipped_near=found[Outcome.SKIPPED, DuplicateKind.NEAR],
+    )
 
 
 def shadowed_by_key(lines: Sequence[ManifestLine]) -> list[LineOutcome]:

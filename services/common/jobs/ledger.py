@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import Literal
 
 from services.common.errors import InvalidRequestError, NotFoundError
@@ -206,12 +207,15 @@ class JobLedger:
         Raises:
             NotFoundError: The tenant has no such job.
         """
-        found: list[LineOutcome] = []
-        for failed in self.books.failed(self.job(tenant, job_id), after + 1):
-            found.extend(failed)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        return _first(self.books.failed(self.job(tenant, job_id), after + 1), limit)
+
+    def duplicates(self, tenant: str, job_id: str, after: int = -1, limit: int = 100) -> list[LineOutcome]:
+        """Lines behind line `after` whose picture was there before, linked and left out ones, by line.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        return _first(self.books.duplicates(self.job(tenant, job_id), after + 1), limit)
 
     def record(self, job: Job, outcomes: Sequence[LineOutcome]) -> None:
         """Note what became of lines; durable on return."""
@@ -299,20 +303,22 @@ class JobLedger:
         return encoding.decode_lines(encoding.LINE, self._objects.get(_folder(job).manifest(part)))
 
     def _count(self, job: Job, closed_at: datetime | None = None, *, exact: bool = False) -> JobProgress:
-        numbers, attempts, incomplete = self.books.count(job, exact=exact)
-        pending = job.total - numbers.total()
+        numbers = self.books.count(job, exact=exact)
+        counts = numbers.counts
+        pending = job.total - counts.total()
         return JobProgress(
             job=job,
             state=self._state(job, ended=job.listed and not pending),
-            stored=numbers[Outcome.STORED],
-            merged=numbers[Outcome.MERGED],
-            superseded=numbers[Outcome.SUPERSEDED],
-            failed=numbers[Outcome.FAILED],
+            stored=counts[Outcome.STORED],
+            merged=counts[Outcome.MERGED],
+            superseded=counts[Outcome.SUPERSEDED],
+            failed=counts[Outcome.FAILED],
             pending=pending,
-            attempts=attempts,
+            attempts=numbers.attempts,
             closed_at=closed_at,
-            skipped=numbers[Outcome.SKIPPED],
-            incomplete=incomplete,
+            skipped=counts[Outcome.SKIPPED],
+            incomplete=numbers.incomplete,
+            duplicates=numbers.duplicates,
         )
 
     def _state(self, job: Job, *, ended: bool) -> JobState:
@@ -321,6 +327,11 @@ class JobLedger:
         if ended:
             return "done"
         return "paused" if self.control.is_paused(job) else "running"
+
+
+def _first(parts: Iterable[Sequence[LineOutcome]], limit: int) -> list[LineOutcome]:
+    """The first of what is read part by part, and no further part than needed."""
+    return list(islice(chain.from_iterable(parts), limit))
 
 
 def _new_folder(tenant: str, job_id: str | None) -> JobFolder:

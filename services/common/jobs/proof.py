@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.common.domain import LegName
-from services.common.jobs.records import Job, LineOutcome, ManifestLine, Outcome
+from services.common.jobs.folding import count_duplicates
+from services.common.jobs.records import DuplicateCounts, Job, LineOutcome, ManifestLine, Outcome
 from services.common.standing import Standing
 
 SHOWN_FINDINGS = 100
@@ -55,6 +56,8 @@ class Proof:
         deleted: Stored lines whose item was deleted since.
         incomplete: Lines whose item lacks an enrichment that failed.
         cancelled: The job was: lines without an end will never have one.
+        duplicates: Lines whose picture was there before.
+        firsts_deleted: Lines that were left out for the sake of an item that was deleted since.
     """
 
     lines: Counter[Outcome] = field(default_factory=Counter)
@@ -65,6 +68,8 @@ class Proof:
     deleted: int = 0
     incomplete: int = 0
     cancelled: bool = False
+    duplicates: DuplicateCounts = field(default_factory=DuplicateCounts)
+    firsts_deleted: int = 0
 
     @property
     def checked(self) -> int:
@@ -104,6 +109,7 @@ class CheckedPart:
 
 def check_part(job: Job, part: CheckedPart, proof: Proof) -> None:
     """Add one part to the proof."""
+    proof.duplicates += count_duplicates(part.outcomes.values())
     for number in part.lines:
         outcome = part.outcomes.get(number)
         proof.lines[outcome.outcome if outcome else Outcome.PENDING] += 1
@@ -116,6 +122,7 @@ def check_part(job: Job, part: CheckedPart, proof: Proof) -> None:
 def _check_line(job: Job, line: ManifestLine, outcome: LineOutcome, part: CheckedPart, proof: Proof) -> None:
     standing = part.standing.get(outcome.item_id)
     proof.incomplete += bool(outcome.incomplete)
+    proof.firsts_deleted += outcome.outcome is Outcome.SKIPPED and standing is not None and standing.deleted
     fault = _fault(job, outcome, standing)
     own = outcome.outcome is Outcome.STORED and standing is not None and fault is None
     if own and standing is not None:

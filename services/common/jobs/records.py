@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from services.common.domain import Position
+from services.common.domain import DuplicateOf, Position
 from services.common.jobs.layout import PART_LINES
 
 BATCH_ITEMS = 64
@@ -176,6 +176,8 @@ class LineOutcome:
         incomplete: Enrichments that failed, for `STORED`: `ocr`, `captions`, `tags`. For `PENDING`: those that the
             line is done again for; if that fails, what it was before holds on.
         sha256: The picture of an incomplete line, by which it can be done again without its source.
+        duplicate_of: The item that has the same picture: of `STORED`, its own item is linked to that one; of
+            `SKIPPED`, that one is there in its stead.
     """
 
     line: int
@@ -187,6 +189,7 @@ class LineOutcome:
     attempts: int = 1
     incomplete: tuple[str, ...] = ()
     sha256: str = ""
+    duplicate_of: DuplicateOf | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,30 @@ class Retried:
     left: int
 
 
+@dataclass(frozen=True)
+class DuplicateCounts:
+    """Lines whose picture was there before, by what was done and in which way it was the same."""
+
+    linked_exact: int = 0
+    linked_near: int = 0
+    skipped_exact: int = 0
+    skipped_near: int = 0
+
+    def __add__(self, other: DuplicateCounts) -> DuplicateCounts:
+        """Both together."""
+        return DuplicateCounts(
+            self.linked_exact + other.linked_exact,
+            self.linked_near + other.linked_near,
+            self.skipped_exact + other.skipped_exact,
+            self.skipped_near + other.skipped_near,
+        )
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.linked_exact + self.linked_near + self.skipped_exact + self.skipped_near
+
+
 JobState = Literal["running", "paused", "done", "cancelled"]
 
 
@@ -248,6 +275,7 @@ class JobProgress:
         attempts: Tries that the finished lines took, added up.
         closed_at: When the stored lines were found in the store once more and the ledger was closed.
         incomplete: Stored lines that an enrichment failed on.
+        duplicates: Lines whose picture was there before, among the stored and the skipped ones.
     """
 
     job: Job
@@ -261,3 +289,4 @@ class JobProgress:
     closed_at: datetime | None = None
     skipped: int = 0
     incomplete: int = 0
+    duplicates: DuplicateCounts = field(default_factory=DuplicateCounts)

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from services.common.errors import NotFoundError
 from services.common.jobs import layout
-from services.common.jobs.folding import count
+from services.common.jobs.folding import count, count_duplicates
 from services.common.jobs.layout import JobFolder
 from services.common.jobs.outcomes import OutcomeLog
-from services.common.jobs.records import Job, Outcome
+from services.common.jobs.records import DuplicateCounts, Job, Outcome
 from services.common.objects import ObjectStore
 
 
@@ -28,12 +28,14 @@ class PartNumbers:
         counts: Lines by outcome; lines still to be done are in none.
         attempts: Tries that these lines took, added up.
         incomplete: Stored lines that an enrichment failed on.
+        duplicates: Lines whose picture was there before.
     """
 
     files: str
     counts: Mapping[Outcome, int]
     attempts: int
     incomplete: int = 0
+    duplicates: DuplicateCounts = field(default_factory=DuplicateCounts)
 
     @property
     def settled(self) -> int:
@@ -116,7 +118,8 @@ class Tally:
             settled = self._log().settled_part(part, names)
             attempts = sum(outcome.attempts for outcome in settled.values())
             incomplete = sum(bool(outcome.incomplete) for outcome in settled.values())
-            known = self._parts[part] = PartNumbers(files, dict(count(settled)), attempts, incomplete)
+            duplicates = count_duplicates(settled.values())
+            known = self._parts[part] = PartNumbers(files, dict(count(settled)), attempts, incomplete, duplicates)
         return known
 
     def _has_ended(self, job: Job, part: int, found: PartNumbers) -> bool:
@@ -137,12 +140,27 @@ class Tally:
         self._epoch = saved.epoch
 
 
-def add_up(parts: Sequence[PartNumbers]) -> tuple[Counter[Outcome], int, int]:
-    """Lines by outcome, the tries they took, and how many of the stored ones are incomplete."""
+@dataclass(frozen=True)
+class JobNumbers:
+    """The numbers of a whole job; the fields are those of `PartNumbers`."""
+
+    counts: Counter[Outcome]
+    attempts: int
+    incomplete: int
+    duplicates: DuplicateCounts
+
+
+def add_up(parts: Sequence[PartNumbers]) -> JobNumbers:
+    """The numbers of all parts together."""
     counts: Counter[Outcome] = Counter()
     for part in parts:
         counts.update(part.counts)
-    return counts, sum(part.attempts for part in parts), sum(part.incomplete for part in parts)
+    return JobNumbers(
+        counts,
+        sum(part.attempts for part in parts),
+        sum(part.incomplete for part in parts),
+        sum((part.duplicates for part in parts), DuplicateCounts()),
+    )
 
 
 def _stand_for(names: Sequence[str]) -> str:

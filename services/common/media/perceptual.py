@@ -1,24 +1,15 @@
 """How a picture looks, in 64 bits: two pictures that look the same differ in few of them. Pure.
 
-The hash is pHash (Zauner, 2010): the signs of the lowest 8 x 8 cosines of the picture's brightness in 32 x 32 cells
-against their median. Its bits are those of the `imagehash` package's `phash`, which tests hold; this one spares its
-300 MB of dependencies and takes a third of its time.
+The hash is pHash (Zauner, 2010): the lowest 8 x 8 cosines of the picture's brightness in 32 x 32 cells, each above
+their median or not. Its bits are those of the `imagehash` package's `phash`, without its dependency on scipy.
 """
 
 from __future__ import annotations
-
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-HASH_BITS = 64
-BANDS = 4
-_BAND_BITS = HASH_BITS // BANDS
-_BAND_DIGITS = _BAND_BITS // 4
-MAX_DISTANCE_BITS = 11
-"""Of pictures that `probes` can promise to find: a band with two flipped bits, looked up as 137 keywords, 4 times."""
 _GRID_PX = 32
 _HASH_PX = 8
 _CELLS_PX = 64
@@ -59,46 +50,6 @@ def is_plain(image: Image.Image) -> bool:
     if high[0] < _DARK or float((high - low).max()) < _PLAIN:
         return True
     return _entropy_bits(channels[:, 0]) < _FEW_BITS and float((high - low)[1:].max()) < _PLAIN
-
-
-def distance_bits(one: str, other: str) -> int:
-    """In how many bits two hashes differ."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()
-
-
-def bands(perceptual_hash: str) -> list[str]:
-    """Four keywords of 16 bits each to look a hash up by; none for a picture without a hash."""
-    return [_keyword(band, value) for band, value in enumerate(_values(perceptual_hash))]
-
-
-def probes(perceptual_hash: str, distance_bits: int) -> list[str]:
-    """Keywords of which every hash within a distance has at least one among its `bands`.
-
-    Of four bands one holds no more than a quarter of the differing bits, so it is enough to flip that many in each.
-
-    Args:
-        perceptual_hash: Of the picture that others are looked for.
-        distance_bits: Up to `MAX_DISTANCE_BITS`.
-    """
-    flipped = [mask for count in range(distance_bits // BANDS + 1) for mask in _masks(count)]
-    return [
-        _keyword(band, value ^ mask) for band, value in enumerate(_values(perceptual_hash)) for mask in flipped
-    ]
-
-
-def _values(perceptual_hash: str) -> list[int]:
-    return [
-        int(perceptual_hash[start : start + _BAND_DIGITS], 16)
-        for start in range(0, len(perceptual_hash), _BAND_DIGITS)
-    ]
-
-
-def _keyword(band: int, value: int) -> str:
-    return f"{band}{value:0{_BAND_DIGITS}x}"
-
-
-def _masks(count: int) -> list[int]:
-    return [sum(1 << bit for bit in chosen) for chosen in combinations(range(_BAND_BITS), count)]
 
 
 def _entropy_bits(brightness: Floats) -> float:

@@ -14,6 +14,7 @@ from services.gateway.bodies import is_form, only_parts, open_form, read_json_pa
 from services.gateway.openapi import job_body
 from services.gateway.problems import Problem
 from services.gateway.schemas.base import parse
+from services.gateway.schemas.job_duplicates import DuplicatesResponse, duplicates_response
 from services.gateway.schemas.job_options import JobOptionsRequest
 from services.gateway.schemas.jobs import (
     AcceptedJob,
@@ -89,6 +90,19 @@ async def get_failures(
     return FailuresResponse(
         failures=[failure_model(outcome) for outcome in shown], next=shown[-1].line if more else None
     )
+
+
+@router.get("/{job_id}/duplicates")
+async def get_duplicates(
+    job_id: str,
+    gateway: TheGateway,
+    tenant: Tenant,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[int, Query(ge=-1, description="The `next` of the page before.")] = -1,
+) -> DuplicatesResponse:
+    """What of a job was there before, and under which item, if the job asked for that."""
+    found = await asyncio.to_thread(gateway.ledger.duplicates, tenant, job_id, after, limit + 1)
+    return duplicates_response(found, limit)
 
 
 async def _read_form(request: Request, gateway: Gateway, tenant: str) -> tuple[Intake, JobOptions]:

@@ -8,6 +8,7 @@ from services.common.jobs.proof import Proof
 from services.common.jobs.records import Job, JobProgress, Outcome, Retried
 from services.gateway.pace import Pace
 from services.gateway.schemas.base import RequestModel, ResponseModel
+from services.gateway.schemas.job_duplicates import DuplicateCountsModel, duplicate_counts_model
 from services.gateway.schemas.jobs import JobModel, job_model
 
 
@@ -73,6 +74,10 @@ class ProofModel(ResponseModel):
     """Stored items that were deleted since."""
     incomplete: int
     """Stored items that lack an enrichment that failed."""
+    duplicates: DuplicateCountsModel
+    """Items whose picture was there before."""
+    firsts_deleted: int
+    """Items that were left out for the sake of another one that was deleted since."""
     faults: dict[str, int]
     """How many are not in order, by what is wrong; empty: none."""
     findings: list[FindingModel]
@@ -115,6 +120,8 @@ def proof_model(job: Job, proof: Proof) -> ProofModel:
         replaced=proof.replaced,
         deleted=proof.deleted,
         incomplete=proof.incomplete,
+        duplicates=duplicate_counts_model(proof.duplicates),
+        firsts_deleted=proof.firsts_deleted,
         faults={fault.value: found for fault, found in sorted(proof.faults.items())},
         findings=[
             FindingModel(line=found.line, name=found.name, id=found.item_id or None, fault=found.fault.value)

@@ -12,6 +12,7 @@ from services.common.errors import InvalidRequestError
 from services.common.jobs.records import JobProgress, JobState, LineOutcome, ManifestLine, SourceType
 from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemDraft
+from services.gateway.schemas.job_duplicates import DuplicateCountsModel, duplicate_counts_model
 from services.gateway.schemas.job_options import JobOptionsModel, JobOptionsRequest, job_options_model
 
 MAX_ITEMS = 10_000
@@ -133,6 +134,8 @@ class JobModel(ResponseModel):
     attempts: int
     incomplete: int
     """Stored items that an enrichment failed on; `retry` with `incomplete` does them again."""
+    duplicates: DuplicateCountsModel
+    """Items whose picture was there before, as far as the job asked for them."""
 
 
 class JobsResponse(ResponseModel):
@@ -180,6 +183,7 @@ def job_model(progress: JobProgress) -> JobModel:
         pending=progress.pending,
         attempts=progress.attempts,
         incomplete=progress.incomplete,
+        duplicates=duplicate_counts_model(progress.duplicates),
     )
 
 

@@ -92,9 +92,9 @@ def test_the_numbers_are_those_of_all_outcomes_whoever_recorded_and_asked(
     fresh = ledger_of(tmp_path)
     truth = count(fresh.outcomes(job))
     for ledger in [*ledgers, fresh, ledger_of(tmp_path)]:
-        numbers, attempts = ledger.books.count(job, exact=True)
-        assert numbers == truth
-        assert attempts == truth.total()
+        numbers = ledger.books.count(job, exact=True)
+        assert numbers.counts == truth
+        assert numbers.attempts == truth.total()
         open_lines = [line for part in ledger.books.open_lines(job) for line in part]
         assert len(open_lines) == job.total - truth.total()
 

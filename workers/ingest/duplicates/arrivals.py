@@ -2,9 +2,9 @@
 
     arrivals/<tenant>/<position>          one announcement, created only if there is none of this position
 
-A worker announces its lines before it looks for others like them. Two that come at once get two positions, and the
-later one sees the earlier one: it waits until that one's lines have come to an end, and finds them in the store. No
-clock and no lease decides. A position that exists is proof that all before it existed.
+A worker announces its lines before it looks for others like them. Two that come at once get two positions, and
+the later one sees the earlier one: it waits until that one's lines have come to an end, and finds them in the
+store. No clock and no lease decides. A position that exists is proof that all before it existed.
 
 An announcement whose lines have come to an end is emptied, and taken away once there is a later one: the last
 position is never free again. The folder holds about as many as there are workers.
@@ -90,7 +90,7 @@ class Seen:
 
 @dataclass
 class _Memory:
-    """What this process knows of one tenant's order; what is written at a position never changes but to nothing."""
+    """What this process knows of one tenant's order: what stands at a position changes but to nothing."""
 
     read: dict[int, Announcement] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
@@ -144,16 +144,25 @@ class ArrivalLog:
 
     def is_settled(self, tenant: str, position: int) -> bool:
         """Whether the lines of an announcement have come to their end since it was seen."""
-        try:
-            return self._objects.get(_name(tenant, position)) == _SETTLED
-        except NotFoundError:
-            return True
+        settled = self._content(tenant, position) == _SETTLED
+        if settled:
+            self._note_settled(tenant, position)
+        return settled
 
     def settle(self, tenant: str, position: int) -> None:
         """All lines announced at a position have come to their end: nobody need wait for them."""
         self._objects.put(_name(tenant, position), _SETTLED)
+        self._note_settled(tenant, position)
+
+    def _note_settled(self, tenant: str, position: int) -> None:
         with self._lock:
             self._memories.setdefault(tenant, _Memory()).settled.add(position)
+
+    def _content(self, tenant: str, position: int) -> bytes:
+        try:
+            return self._objects.get(_name(tenant, position))
+        except NotFoundError:
+            return _SETTLED
 
     def _append(self, tenant: str, announcement: Announcement) -> int:
         data = _ANNOUNCEMENT.dump_json(announcement, exclude={"position"})
@@ -170,10 +179,7 @@ class ArrivalLog:
         if position in memory.settled:
             return None
         if position not in memory.read:
-            try:
-                data = self._objects.get(_name(tenant, position))
-            except NotFoundError:
-                data = _SETTLED
+            data = self._content(tenant, position)
             if data == _SETTLED:
                 memory.settled.add(position)
                 return None

@@ -1,0 +1,257 @@
+"""The way into the store for jobs that do not want duplicates: look first, then link, leave out or write."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from services.common.domain import DuplicateKind, DuplicateOf
+from services.common.errors import DuplicatePendingError
+from services.common.jobs.records import Job, LineOutcome, Outcome
+from workers import metrics
+from workers.ingest.duplicates.arrivals import Arrival, ArrivalLog, Place, Seen
+from workers.ingest.duplicates.choice import NearLimits, Wanted
+from workers.ingest.duplicates.firsts import Firsts, Found
+from workers.ingest.duplicates.lines import LineState
+from workers.ingest.duplicates.order import Awaited, Comer, awaited, before
+from workers.ingest.duplicates.ports import LineStates
+from workers.ingest.report import Report
+from workers.ingest.target import Target
+from workers.ingest.writing import ItemWriter, Ready
+
+log = structlog.get_logger(__name__)
+PATIENCE_S = 2.0
+"""Others write their lines within a fraction of this; whoever takes longer has most likely died."""
+_PAUSE_S = 0.05
+_RETRY_AFTER_S = 2.0
+_FORGOTTEN_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A picture that waits to be let in."""
+
+    ready: Ready
+    comer: Comer
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One message's lines on their way, and what is asked about them."""
+
+    job: Job
+    target: Target
+    wanted: Wanted
+    limits: NearLimits
+    places: Mapping[int, Place]
+
+
+class DuplicateGate:
+    """Writes items, after duplicates among their pictures were found and dealt with.
+
+    Every picture gets a place in an order that all workers share. It is compared with what is stored once nothing
+    that stands before it, and may be the same, is still on its way. Of any number of equal pictures that arrive at
+    once one becomes the first, and the others find it, whichever process dies on the way: a line that is tried
+    again keeps its place.
+
+    Args:
+        writing: Brings items into the store.
+        firsts: Finds what is there.
+        arrivals: The order.
+        lines: Tells whether a line is still on its way.
+        limits: What looks the same.
+        patience_s: How long one message waits for others before it is put back.
+    """
+
+    def __init__(
+        self,
+        writing: ItemWriter,
+        firsts: Firsts,
+        arrivals: ArrivalLog,
+        lines: LineStates,
+        limits: NearLimits,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._writing, self._firsts, self._arrivals, self._lines = writing, firsts, arrivals, lines
+        self._limits, self._patience_s = limits, patience_s
+
+    async def write(self, job: Job, target: Target, ready: Sequence[Ready], report: Report) -> None:
+        """As `ItemWriter.write`; a line that has to wait for another one gets no outcome yet.
+
+        Raises:
+            ImageragError: Store or object storage cannot work now.
+        """
+        wanted = Wanted.of(job.options)
+        arrivals = {line.numbered.number: _arrival(line) for line in ready if wanted and _takes_part(line)}
+        if not arrivals:
+            await self._writing.write(job, target, ready, report)
+            return
+        places = await asyncio.to_thread(self._arrivals.announce, job.tenant, job.id, list(arrivals.values()))
+        call = _Call(job, target, wanted, self._limits, places)
+        entries = [
+            _Entry(line, Comer(arrivals[number], places[number], line.indexed.vectors.image))
+            for line in ready
+            if (number := line.numbered.number) in arrivals
+        ]
+        others = [line for line in ready if line.numbered.number not in arrivals]
+        await self._let_in(call, entries, others, report)
+        await asyncio.to_thread(self._settle, call, report)
+
+    async def _let_in(
+        self, call: _Call, entries: Sequence[_Entry], others: Sequence[Ready], report: Report
+    ) -> None:
+        """Round by round: each lets in what has nothing to wait for, and those who waited for that find it."""
+        give_up_at = time.monotonic() + self._patience_s
+        while entries or others:
+            is_late = time.monotonic() > give_up_at
+            # Waiting is looked at first: what ends between the two looks is found by the second.
+            held = await asyncio.to_thread(self._held, call, entries, report, is_late=is_late)
+            with metrics.stage("duplicates"):
+                comers = [entry.comer for entry in entries]
+                found = await self._firsts.find(call.job, call.target.collection, comers, call.wanted, call.limits)
+            free = [entry for entry in entries if _is_free(found[_line(entry)], held[_line(entry)])]
+            await self._carry_out(call, free, others, found, report)
+            done = {_line(entry) for entry in free}
+            entries, others = [entry for entry in entries if _line(entry) not in done], []
+            if free or not entries:
+                continue
+            if is_late:
+                log.info("duplicates_awaited", job_id=call.job.id, lines=len(entries))
+                report.errors.append(_pending(len(entries)))
+                return
+            await asyncio.sleep(_PAUSE_S)
+
+    def _held(
+        self, call: _Call, entries: Sequence[_Entry], report: Report, *, is_late: bool
+    ) -> dict[int, frozenset[DuplicateKind]]:
+        """In which ways each line may be the same as one that stands before it and is not done."""
+        comers = [entry.comer for entry in entries]
+        seen = self._arrivals.look(call.job.tenant)
+        ended = (outcome.line for outcome in report.outcomes)
+        ours = {(call.job.id, line) for line in (*call.places, *ended)}
+        foreign = awaited(comers, seen, ours, call.wanted, call.limits)
+        self._forget_one(call.job.tenant, seen)
+        return {
+            comer.arrival.line: frozenset(
+                (
+                    *before(comer, comers, call.wanted, call.limits),
+                    *self._still_open(call, foreign[comer.arrival.line], is_late=is_late),
+                )
+            )
+            for comer in comers
+        }
+
+    def _still_open(self, call: _Call, lines: Sequence[Awaited], *, is_late: bool) -> Iterator[DuplicateKind]:
+        for line in lines:
+            state = self._lines.state(call.job.tenant, line.job_id, line.line)
+            if state is LineState.ENDED or self._arrivals.is_settled(call.job.tenant, line.position):
+                continue
+            # A job that was halted finishes what has begun; what has not, may never come.
+            if state is LineState.OPEN or not is_late:
+                yield line.kind
+
+    async def _carry_out(
+        self,
+        call: _Call,
+        free: Sequence[_Entry],
+        others: Sequence[Ready],
+        found: Mapping[int, Found],
+        report: Report,
+    ) -> None:
+        written, skipped = list(others), list[LineOutcome]()
+        for entry in free:
+            known = found[_line(entry)]
+            if known.first and _is_left_out(known, call.wanted):
+                skipped.append(_skipped(entry.ready, known.first))
+            else:
+                written.append(_linked(entry.ready, known.first))
+        if written:
+            await self._writing.write(call.job, call.target, written, report)
+        report.outcomes.extend(skipped)
+        for entry in free:
+            _count(found[_line(entry)], call.wanted)
+
+    def _settle(self, call: _Call, report: Report) -> None:
+        """Tell the others which announcements are done with: all their lines are ours and have an outcome."""
+        ended = {outcome.line for outcome in report.outcomes}
+        seen = self._arrivals.look(call.job.tenant)
+        for position in {position for position, _ in call.places.values()}:
+            announcement = seen.unsettled.get(position)
+            if announcement and all(arrival.line in ended for arrival in announcement.arrivals):
+                self._arrivals.settle(call.job.tenant, position)
+
+    def _forget_one(self, tenant: str, seen: Seen) -> None:
+        """Settle the oldest announcement that nobody did, because a process died between its outcomes and this."""
+        oldest = min(seen.unsettled.values(), key=lambda each: each.position, default=None)
+        if oldest is None or datetime.now(UTC) - oldest.at < _FORGOTTEN_AFTER:
+            return
+        over = (LineState.ENDED, LineState.CANCELLED)
+        if all(self._lines.state(tenant, oldest.job_id, arrival.line) in over for arrival in oldest.arrivals):
+            self._arrivals.settle(tenant, oldest.position)
+
+
+def _arrival(line: Ready) -> Arrival:
+    item = line.indexed.item
+    media = item.media
+    assert media is not None
+    return Arrival(line.numbered.number, item.id, media.sha256, media.perceptual_hash)
+
+
+def _takes_part(line: Ready) -> bool:
+    """A black frame of a video, or an empty page, belongs where it stands: it is no duplicate of another one."""
+    item = line.indexed.item
+    if item.media is None:
+        return False
+    in_sequence = item.position is not None and (
+        item.position.timestamp_s is not None or item.position.page is not None
+    )
+    return bool(item.media.perceptual_hash) or not in_sequence
+
+
+def _is_free(found: Found, held: frozenset[DuplicateKind]) -> bool:
+    """Nothing can change what becomes of the line any more."""
+    if found.written or not held:
+        return True
+    if found.first is None:
+        return False
+    # What looks the same may turn out to have the same bytes as something that is still on its way.
+    return found.first.kind is DuplicateKind.EXACT or DuplicateKind.EXACT not in held
+
+
+def _is_left_out(found: Found, wanted: Wanted) -> bool:
+    """An item that is there already is updated, and never left out."""
+    return found.first is not None and found.own is None and wanted.policy(found.first.kind) == "skip"
+
+
+def _linked(ready: Ready, first: DuplicateOf | None) -> Ready:
+    if first is None:
+        return ready
+    return replace(ready, indexed=replace(ready.indexed, item=replace(ready.indexed.item, duplicate_of=first)))
+
+
+def _skipped(ready: Ready, first: DuplicateOf) -> LineOutcome:
+    return LineOutcome(
+        ready.numbered.number, Outcome.SKIPPED, ready.numbered.line.name, first.item_id, duplicate_of=first
+    )
+
+
+def _pending(lines: int) -> DuplicatePendingError:
+    return DuplicatePendingError(
+        f"{lines} pictures wait for others that may be the same and are still on their way.",
+        retry_after_s=_RETRY_AFTER_S,
+    )
+
+
+def _line(entry: _Entry) -> int:
+    return entry.comer.arrival.line
+
+
+def _count(found: Found, wanted: Wanted) -> None:
+    if found.first and not found.written:
+        done = "skipped" if _is_left_out(found, wanted) else "linked"
+        metrics.DUPLICATES.labels(found.first.kind.value, done).inc()
