@@ -110,7 +110,8 @@ def _encoder(site: Site) -> Part:
 
 
 def _worker(site: Site) -> Part:
-    processes = str(min(max(site.cpus // 2, 1), 8))
+    # At least two: while one ends a message and begins the next, the other keeps encoder and cores busy.
+    processes = str(min(max(site.cpus // 2, 2), 8))
     defaults = {"IMAGERAG_WORKERS_CONCURRENCY": processes, **_shared_defaults(site)}
     told = {**_shared(site), "IMAGERAG_WORKERS_ANNOUNCE_PATH": str(announce_path(site.data, "worker"))}
     if site.ocr:
