@@ -146,12 +146,12 @@ class BatchService:
         numbered = self._numbered(job, message, lines)
         report = Report()
         try:
-            async with asyncio.timeout(self._limit_s):
+            async with asyncio.timeout(self._limit_s) as limit:
                 await self._ingestor.ingest(job, numbered, report)
-        except TimeoutError:
-            self._ingestor.give_up()
-            return self._overdue(job, attempt, report)
         except Exception:
+            if limit.expired():
+                self._ingestor.give_up()
+                return self._overdue(job, attempt, report)
             log.exception("batch_failed", start=message.start, stop=message.stop)
             self._record_ended(job, attempt, report)
             self._ledger.attempts.fail(job, attempt, InternalError.code)

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -87,8 +88,10 @@ class Reading:
             work = partial(context.run, self._read, job, chunk, preparer, report)
             return await self._enriched(job, await loop.run_in_executor(self._executor, work))
 
-        async for chunk in ahead(one, _chunks(lines, self._chunk_items), self._threads + _ONE_MORE):
-            yield chunk
+        most = self._threads + _ONE_MORE
+        async with aclosing(ahead(one, _chunks(lines, self._chunk_items), most)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def give_up(self) -> None:
         """Leave what is being read to itself: a thread that hangs in a decoder must not hold up later messages."""
