@@ -13,6 +13,8 @@ from services.cli.cluster.processes import is_alive
 STATE_FILE = Path("run") / "cluster.json"
 DEMO_FOLDER = "demo"
 """Inside the data folder: what the demonstration stores is kept apart from a person's own data."""
+OBJECTS_FOLDER = "objects"
+"""Inside the data folder: pictures and ledgers."""
 
 
 @dataclass(frozen=True)

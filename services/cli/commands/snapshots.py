@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -14,13 +14,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.cluster.state import DEMO_FOLDER, read_state
+from services.cli.cluster.state import DEMO_FOLDER, OBJECTS_FOLDER, read_state
 from services.cli.errors import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, CliError
 from services.cli.options import AsJson, data_folder
 from services.cli.output import Output, plain
 
 if TYPE_CHECKING:
     from services.cli.snapshots.manifest import Manifest
+    from services.cli.snapshots.media import MediaPool
     from services.cli.snapshots.service import SnapshotService
     from services.cli.snapshots.settings import SnapshotSettings
     from services.cli.snapshots.vault import Vault
@@ -31,6 +32,7 @@ Nodes = Annotated[
     list[str] | None,
     typer.Option("--node", help="A node of a Qdrant cluster; again for each, or a headless Service for all."),
 ]
+WithMedia = Annotated[bool, typer.Option("--with-media", help="Also the pictures, from and to IMAGERAG_DATA_URL.")]
 Chosen = Annotated[str | None, typer.Option("--snapshot", help="Name of one; the newest if not given.")]
 
 
@@ -39,11 +41,12 @@ def create_command(
     to: Annotated[str, typer.Option("--to", help="Where to keep it: a folder, s3://bucket/prefix.")],
     keep: Annotated[int, typer.Option("--keep", min=0, help="Newest snapshots that stay; 0: all.")] = 0,
     node: Nodes = None,
+    with_media: WithMedia = False,
     as_json: AsJson = False,
 ) -> None:
     """Save the collection in use while it is written to; complete or not at all."""
     output = Output(as_json=as_json)
-    with _opened(to, node, output) as (service, _, settings):
+    with _opened(to, node, output, with_media=with_media) as (service, _, settings):
         manifest = service.create(settings.alias, keep)
     output.result(manifest.to_document(), partial(_table, [manifest]))
 
@@ -67,15 +70,18 @@ def restore_command(
     switch_alias: Annotated[
         bool, typer.Option("--switch-alias", help="Even if another model's collection is in use now.")
     ] = False,
+    with_media: WithMedia = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the collection what it was; what is in it now is replaced."""
     output = Output(as_json=as_json)
-    with _opened(from_, node, output) as (service, vault, settings):
+    with _opened(from_, node, output, with_media=with_media) as (service, vault, settings):
         manifest = vault.manifest(snapshot or _newest(vault, settings.alias))
         service.verify(manifest)
         document: dict[str, Any] = {"snapshot": manifest.name, "verified": True}
-        if not verify:
+        if verify:
+            service.verify_media(manifest)
+        else:
             points = service.restore(manifest, switch_alias=switch_alias, settle_s=settings.settle_s)
             document |= {"collection": manifest.collection, "points": points}
     output.result(document, lambda: plain(", ".join(f"{name} {value}" for name, value in document.items())))
@@ -83,7 +89,7 @@ def restore_command(
 
 @contextmanager
 def _opened(
-    url: str, nodes: Sequence[str] | None, output: Output
+    url: str, nodes: Sequence[str] | None, output: Output, *, with_media: bool = False
 ) -> Iterator[tuple[SnapshotService, Vault, SnapshotSettings]]:
     """The service, and its errors as the command line's."""
     parts = _import_parts()
@@ -91,7 +97,7 @@ def _opened(
     # What was begun is cleaned up, in the vault and on Qdrant's disk, as with Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        with _serving(url, nodes, output, settings) as opened:
+        with _serving(url, nodes, output, settings, with_media=with_media) as opened:
             yield opened
     except parts as error:
         unreachable = getattr(error, "retryable", False)
@@ -102,7 +108,7 @@ def _opened(
 
 @contextmanager
 def _serving(
-    url: str, nodes: Sequence[str] | None, output: Output, settings: SnapshotSettings
+    url: str, nodes: Sequence[str] | None, output: Output, settings: SnapshotSettings, *, with_media: bool
 ) -> Iterator[tuple[SnapshotService, Vault, SnapshotSettings]]:
     from services.cli.snapshots.addresses import node_urls
     from services.cli.snapshots.service import SnapshotService
@@ -117,7 +123,19 @@ def _serving(
     with Catalogue(qdrant_url, api_key=key, ca_path=settings.qdrant_ca_path) as catalogue:
         addresses = node_urls(nodes) if nodes else [qdrant_url]
         say = partial(_say, output)
-        yield SnapshotService(catalogue, addresses, open_node, vault, say), vault, settings
+        media = _media(url, settings, say) if with_media else None
+        yield SnapshotService(catalogue, addresses, open_node, vault, say, media), vault, settings
+
+
+def _media(url: str, settings: SnapshotSettings, say: Callable[[str], None]) -> MediaPool:
+    from services.cli.snapshots.media import MediaPool
+    from services.common.objects import open_objects
+
+    data_url = settings.data_url or _running_data()
+    try:
+        return MediaPool(open_objects(url), open_objects(data_url), say)
+    except (ImportError, ValueError) as error:
+        raise CliError(f"The media cannot be reached: {error}", code="wrong_url", exit_code=EXIT_USAGE) from None
 
 
 def _say(output: Output, line: str) -> None:
@@ -162,6 +180,21 @@ def _running_store() -> str:
     )
 
 
+def _running_data() -> str:
+    """The objects of the cluster that runs on the data folder, or of its demonstration."""
+    folder = data_folder(None)
+    runs_demo = read_state(folder) is None and read_state(folder / DEMO_FOLDER) is not None
+    objects = (folder / DEMO_FOLDER if runs_demo else folder) / OBJECTS_FOLDER
+    if not objects.is_dir():
+        raise CliError(
+            f"It is not known where the pictures are: there is no {objects}.",
+            "Set IMAGERAG_DATA_URL.",
+            code="no_data_url",
+            exit_code=EXIT_USAGE,
+        )
+    return str(objects)
+
+
 def _newest(vault: Vault, alias: str) -> str:
     from services.cli.snapshots.manifest import alias_of
 
@@ -172,9 +205,10 @@ def _newest(vault: Vault, alias: str) -> str:
 
 
 def _table(manifests: Sequence[Manifest]) -> Table:
-    table = Table("Name", "Collection", "Points", "Shards", "MiB", box=None)
+    table = Table("Name", "Collection", "Points", "Shards", "MiB", "Media", box=None)
     for manifest in manifests:
         size = f"{manifest.size_bytes / 2**20:.1f}"
-        numbers = (str(manifest.points_before), str(len(manifest.shards)), size)
+        media = str(manifest.media.objects) if manifest.media else "-"
+        numbers = (str(manifest.points_before), str(len(manifest.shards)), size, media)
         table.add_row(plain(manifest.name), plain(manifest.collection), *numbers)
     return table

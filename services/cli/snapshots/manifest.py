@@ -11,6 +11,8 @@ from typing import Any
 from services.cli.errors import CliError
 
 FORMAT = 1
+FORMAT_WITH_MEDIA = 2
+"""Versions that know nothing of media refuse it, instead of leaving them out without a word."""
 FILE_NAME = "manifest.json"
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"(?P<alias>.+)-(?P<time>\d{8}T\d{6}Z)")
@@ -40,6 +42,23 @@ class ShardFile:
 
 
 @dataclass(frozen=True)
+class MediaList:
+    """The media that belong to a snapshot.
+
+    Attributes:
+        file: Name of their list beside the manifest.
+        size_bytes: Length of the list.
+        sha256: Of the list, in hexadecimal.
+        objects: Pictures and thumbnails.
+    """
+
+    file: str
+    size_bytes: int
+    sha256: str
+    objects: int
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A snapshot.
 
@@ -56,6 +75,7 @@ class Manifest:
         indexes: Payload field to the schema it is indexed with.
         shards: One file each.
         format: Of this document.
+        media: None: they were not saved with it.
     """
 
     name: str
@@ -70,6 +90,7 @@ class Manifest:
     indexes: dict[str, Any]
     shards: Sequence[ShardFile]
     format: int = FORMAT
+    media: MediaList | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -78,7 +99,10 @@ class Manifest:
 
     def to_document(self) -> dict[str, Any]:
         """The JSON form."""
-        return asdict(self)
+        document = asdict(self)
+        if self.media is None:
+            del document["media"]
+        return document
 
     @classmethod
     def from_document(cls, document: Any) -> Manifest:
@@ -88,9 +112,17 @@ class Manifest:
             CliError: It is of another format, or damaged.
         """
         try:
-            if document["format"] != FORMAT:
-                raise CliError(f"The snapshot has format {document['format']!r}; this version reads {FORMAT}.")
-            return cls(**(document | {"shards": tuple(ShardFile(**shard) for shard in document["shards"])}))
+            if document["format"] not in (FORMAT, FORMAT_WITH_MEDIA):
+                raise CliError(
+                    f"The snapshot has format {document['format']!r}; this version reads {FORMAT} and "
+                    f"{FORMAT_WITH_MEDIA}."
+                )
+            media = document.get("media")
+            parts = {
+                "shards": tuple(ShardFile(**shard) for shard in document["shards"]),
+                "media": MediaList(**media) if media else None,
+            }
+            return cls(**(document | parts))
         except (KeyError, TypeError) as error:
             raise CliError("The snapshot's manifest is damaged.", str(error), code="damaged_snapshot") from None
 

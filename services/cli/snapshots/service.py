@@ -8,7 +8,16 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from services.cli.errors import CliError
-from services.cli.snapshots.manifest import Manifest, ShardFile, new_name, superseded
+from services.cli.snapshots.manifest import (
+    FORMAT,
+    FORMAT_WITH_MEDIA,
+    Manifest,
+    MediaList,
+    ShardFile,
+    new_name,
+    superseded,
+)
+from services.cli.snapshots.media import LIST_FILE, MediaPool
 from services.cli.snapshots.planning import sources, targets
 from services.cli.snapshots.vault import Vault
 from services.common.errors import ImageragError, UnavailableError
@@ -29,13 +38,20 @@ class SnapshotService:
         open_node: Opens one of them.
         vault: Keeps the files.
         say: Takes a line about what is being done.
+        media: Copies the pictures; None: they stay out of it.
     """
 
     def __init__(
-        self, catalogue: Catalogue, nodes: Sequence[str], open_node: OpenNode, vault: Vault, say: Say
+        self,
+        catalogue: Catalogue,
+        nodes: Sequence[str],
+        open_node: OpenNode,
+        vault: Vault,
+        say: Say,
+        media: MediaPool | None = None,
     ) -> None:
         self._catalogue, self._nodes, self._open_node = catalogue, nodes, open_node
-        self._vault, self._say = vault, say
+        self._vault, self._say, self._media = vault, say, media
 
     def create(self, alias: str, keep: int) -> Manifest:
         """Make a snapshot of the collection in use; on return it is complete, before that it is not there.
@@ -59,6 +75,8 @@ class SnapshotService:
         with ExitStack() as stack:
             stack.callback(self._discard, name)
             files = self._fetch_all(name, record)
+            # After the points: a picture is kept before its item is stored, so none of theirs is missing.
+            media = self._save_media(name)
             manifest = Manifest(
                 name=name,
                 created_at=started.isoformat(),
@@ -71,11 +89,19 @@ class SnapshotService:
                 config=dict(record.config),
                 indexes=dict(record.indexes),
                 shards=files,
+                format=FORMAT if media is None else FORMAT_WITH_MEDIA,
+                media=media,
             )
             self._vault.finish(manifest)
             stack.pop_all()
         self._tidy(alias, keep)
         return manifest
+
+    def _save_media(self, name: str) -> MediaList | None:
+        if self._media is None:
+            return None
+        size, sha256 = self._vault.write(name, LIST_FILE, self._media.save())
+        return MediaList(LIST_FILE, size, sha256, self._media.done.objects)
 
     def _fetch_all(self, name: str, record: CollectionRecord) -> list[ShardFile]:
         chosen = sources(self._ask_nodes(record.name))
@@ -130,6 +156,7 @@ class SnapshotService:
             manifest.indexes,
         )
         self._check_alias(manifest, switch_alias)
+        self._restore_media(manifest)
         self._say("made the collection" if self._catalogue.recreate(record) else "the collection is there")
         chosen = targets(self._ask_nodes(record.name), [shard.shard for shard in manifest.shards])
         for shard in manifest.shards:
@@ -145,19 +172,50 @@ class SnapshotService:
         """Read every file of a snapshot and compare its checksum; Qdrant is not asked.
 
         Raises:
-            CliError: One is missing or was changed.
+            CliError: One is missing or was changed, or media are wanted and were not saved.
         """
         for shard in manifest.shards:
-            try:
-                found = self._vault.sha256(manifest.name, shard.file)
-            except FileNotFoundError:
-                found = "nothing"
-            if found != shard.sha256:
-                raise CliError(
-                    f"{manifest.name}/{shard.file} is damaged: SHA-256 is {found}, not {shard.sha256}.",
-                    "Restore another snapshot: `imagerag snapshots list`.",
-                    code="damaged_snapshot",
-                )
+            self._verify_file(manifest.name, shard.file, shard.sha256)
+        if self._media is not None:
+            media = self._media_of(manifest)
+            self._verify_file(manifest.name, media.file, media.sha256)
+
+    def verify_media(self, manifest: Manifest) -> None:
+        """Read every picture of a snapshot and compare its checksum; nothing if media are not wanted.
+
+        Raises:
+            CliError: One is missing or was changed.
+        """
+        if self._media is not None:
+            with self._vault.open(manifest.name, self._media_of(manifest).file) as lines:
+                self._media.verify(lines)
+
+    def _restore_media(self, manifest: Manifest) -> None:
+        """Before the points: what is found then can be shown."""
+        if self._media is not None:
+            with self._vault.open(manifest.name, self._media_of(manifest).file) as lines:
+                self._media.restore(lines)
+
+    def _media_of(self, manifest: Manifest) -> MediaList:
+        if manifest.media is None:
+            raise CliError(
+                f"The snapshot {manifest.name!r} was made without media.",
+                "Leave out --with-media, or take another snapshot.",
+                code="no_media",
+            )
+        return manifest.media
+
+    def _verify_file(self, name: str, file: str, sha256: str) -> None:
+        try:
+            found = self._vault.sha256(name, file)
+        except FileNotFoundError:
+            found = "nothing"
+        if found != sha256:
+            raise CliError(
+                f"{name}/{file} is damaged: SHA-256 is {found}, not {sha256}.",
+                "Restore another snapshot: `imagerag snapshots list`.",
+                code="damaged_snapshot",
+            )
 
     def _check_alias(self, manifest: Manifest, switch_alias: bool) -> None:
         current = self._catalogue.behind(manifest.alias)

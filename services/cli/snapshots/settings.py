@@ -23,6 +23,8 @@ class SnapshotSettings(ServiceSettings):
     """Authority that Qdrant's certificate must come from, PEM, for an https address; unset: the public ones."""
     alias: str = Field(default="imagerag", validation_alias="IMAGERAG_ALIAS")
     """Name that leads to the collection in use."""
+    data_url: str | None = Field(default=None, validation_alias="IMAGERAG_DATA_URL")
+    """Where the pictures are kept, for --with-media; unset: the data folder of the running cluster."""
     timeout_s: int = Field(default=3600, ge=1)
     """Longest time that Qdrant gets to make one shard's snapshot, or to take one over."""
     settle_s: float = Field(default=300.0, ge=0)
