@@ -33,6 +33,7 @@ from services.gateway.submission import Submission
 
 _FIRST_LOOK_S = 0.03
 _SLOWEST_LOOK_S = 0.5
+_WEB = ("http://", "https://")
 Queue = Literal["interactive", "bulk"]
 
 
@@ -114,8 +115,20 @@ class Ingestion:
         await self.check_queue()
         return await asyncio.to_thread(self._accept, tenant, lines, source, queue, options)
 
-    async def begin(self, tenant: str, source: JobSource, options: JobOptions = NO_OPTIONS) -> Job:
-        """Make a job of what lies on the server; a worker reads it.
+    async def begin(
+        self,
+        tenant: str,
+        source: JobSource,
+        options: JobOptions = NO_OPTIONS,
+        asked: Sequence[str] = (),
+    ) -> Job:
+        """Make a job of what a worker can reach: what lies on the server, in object storage, or on the web.
+
+        Args:
+            tenant: Whose job.
+            source: What is to be read.
+            options: What else is to be done.
+            asked: URLs, if the request lists them.
 
         Raises:
             ForbiddenError: It lies outside the configured roots.
@@ -123,7 +136,7 @@ class Ingestion:
             UnavailableError: The broker does not take jobs; nothing was written.
         """
         await self.check_queue()
-        return await asyncio.to_thread(self._begin, tenant, source, options)
+        return await asyncio.to_thread(self._begin, tenant, source, options, asked)
 
     async def begin_uploads(self, tenant: str, entries: Sequence[UploadedEntry], options: JobOptions) -> Job:
         """Make a job of files that were uploaded, and of what goes with them; a worker opens the files.
@@ -198,14 +211,17 @@ class Ingestion:
         self._submission.publish(job)
         return job
 
-    def _begin(self, tenant: str, source: JobSource, options: JobOptions) -> Job:
-        self._check_source(source)
-        job = self._ledger.begin(tenant, source, options=options)
+    def _begin(self, tenant: str, source: JobSource, options: JobOptions, asked: Sequence[str]) -> Job:
+        if not asked:
+            self._check_source(source)
+        job = self._ledger.begin(tenant, source, options=options, asked=asked)
         self._submission.publish(job)
         return job
 
     def _check_source(self, source: JobSource) -> None:
-        """Refuse at once what a worker would refuse."""
+        """Refuse at once what a worker would refuse; what the web holds, workers alone know."""
+        if source.path.lower().startswith(_WEB) and source.type in ("auto", "urls"):
+            return
         if is_url(source.path) and source.type in ("auto", "prefix"):
             allowed_url(source.path, self._prefixes)
         elif not allowed(source_path(source.path), self._roots).exists():

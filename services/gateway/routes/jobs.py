@@ -50,8 +50,7 @@ async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> Acc
         raise InvalidRequestError("Send either 'items' or 'source'.")
     options = asked.options.options()
     if asked.source is not None:
-        source = JobSource(asked.source.type, asked.source.path)
-        job = await gateway.ingestion.begin(tenant, source, options)
+        job = await gateway.ingestion.begin(tenant, asked.source.source(), options, asked.source.urls or ())
         return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=[])
     intake = await take_items(gateway.ingestion, gateway.files, tenant, asked.items or [])
     return await _accept(gateway, tenant, intake, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -14,6 +14,7 @@ from services.gateway.schemas.base import RequestModel, ResponseModel
 from services.gateway.schemas.items import ItemDraft
 from services.gateway.schemas.job_duplicates import DuplicateCountsModel, duplicate_counts_model
 from services.gateway.schemas.job_options import JobOptionsModel, JobOptionsRequest, job_options_model
+from services.gateway.schemas.job_source import SourceModel
 
 MAX_ITEMS = 10_000
 """Most items of one request; a longer list is a manifest on the server."""
@@ -45,16 +46,6 @@ class JobItem(ItemDraft):
         return ManifestLine(name, tags=tuple(self.tags), metadata=self.metadata)
 
 
-ReadSourceType = Literal["archive", "auto", "document", "folder", "manifest", "prefix", "video"]
-
-
-class SourceModel(RequestModel):
-    """Files that lie on the server, under one of IMAGERAG_SOURCE_ROOTS."""
-
-    type: ReadSourceType
-    path: str = Field(min_length=1, max_length=4096)
-
-
 class JobRequest(RequestModel):
     """Either items or a source."""
 
@@ -64,6 +55,7 @@ class JobRequest(RequestModel):
                 {"items": [{"sha256": "9f86d081" * 8, "title": "Red dress", "name": "dress.jpg"}]},
                 {"items": [{"upload": "60303ae2" * 8, "name": "report.pdf", "tags": ["2026"]}]},
                 {"source": {"type": "folder", "path": "/data/photos"}, "options": {"ocr": True}},
+                {"source": {"type": "urls", "urls": ["https://example.com/dress.jpg"]}},
             ]
         }
     )
