@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.common.errors import UrlUnreachableError
@@ -27,9 +28,14 @@ class _Silence:
 
 
 class SilentHosts:
-    """Counts URLs that failed in a row because their host did not answer. Thread-safe."""
+    """Counts URLs that failed in a row because their host did not answer. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._hosts: dict[tuple[str, int], _Silence] = {}
         self._lock = threading.Lock()
 
@@ -43,8 +49,8 @@ class SilentHosts:
             known = self._hosts.get((host, port))
             if known is None or known.failures < _MOST_FAILURES:
                 return
-            if time.monotonic() >= known.until:
-                self._hosts[host, port] = _Silence(known.failures, time.monotonic() + _REST_S)
+            if self._clock() >= known.until:
+                self._hosts[host, port] = _Silence(known.failures, self._clock() + _REST_S)
                 return
         raise UrlUnreachableError(
             f"{host} did not answer {known.failures} times in a row, so its other URLs were not tried. "
@@ -63,4 +69,4 @@ class SilentHosts:
             if len(self._hosts) >= _MOST_HOSTS:
                 self._hosts.pop(next(iter(self._hosts)))
             failures = known.failures + 1 if known else 1
-            self._hosts[host, port] = _Silence(failures, time.monotonic() + _REST_S)
+            self._hosts[host, port] = _Silence(failures, self._clock() + _REST_S)

@@ -101,6 +101,16 @@ def test_it_is_replaced_after_so_many_questions() -> None:
         assert [resident.ask(Part()).record["asked"] for _ in range(5)] == [1, 2, 1, 2, 1]
 
 
+def test_it_goes_when_nothing_is_asked_and_comes_back_for_the_next_question() -> None:
+    with closing(Resident(MODULE, {}, ResidentLimits(idle_s=0.1))) as resident:
+        first = pid_of(resident)
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert pid_of(resident) != first
+
+
 @pytest.mark.parametrize(
     ("start", "error"), [("refuse", UnimplementedError), ("crash", UnavailableError), ("hang", UnavailableError)]
 )
