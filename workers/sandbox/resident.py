@@ -26,6 +26,8 @@ from workers.sandbox.parts import Part, read_parts, write_part
 from workers.sandbox.runner import ERROR, bare_environment
 
 log = structlog.get_logger(__name__)
+IDLE = 17
+"""Status of a process that ended because nothing was asked."""
 _REST_AFTER_A_FAILED_START_S = 30.0
 
 
@@ -40,6 +42,7 @@ class ResidentLimits:
         start_s: Longest wait until it can be asked.
         question_bytes: Most bytes of one question, and of one answer.
         questions: After so many it is replaced: bounds what a leaking library may pile up.
+        idle_s: It ends when nothing was asked for so long, and gives its memory back.
     """
 
     memory_bytes: int = 4 * 1024**3
@@ -48,6 +51,7 @@ class ResidentLimits:
     start_s: float = 60.0
     question_bytes: int = 64 * 1024**2
     questions: int = 1000
+    idle_s: float = 300.0
 
 
 class Resident:
@@ -79,14 +83,10 @@ class Resident:
             UnavailableError: It cannot be started now.
         """
         with self._lock:
-            running = self._started()
             try:
-                answer = running.answer(question)
-            except ImageragError:
-                self._end()
-                raise
-            if running.answered >= self._limits.questions:
-                self._end()
+                answer = self._answer(question)
+            except _NoAnswerError as error:
+                raise self._lost(error.status) from None
         if ERROR in answer.record:
             raise _error_of(answer)
         return answer
@@ -99,6 +99,29 @@ class Resident:
             running.kill()
         with self._lock:
             self._end()
+
+    def _answer(self, question: Part) -> Part:
+        running = self._started()
+        try:
+            answer = running.answer(question)
+        except _NoAnswerError as error:
+            self._end()
+            if error.status != IDLE:
+                raise
+            return self._answer(question)  # it had just gone when this was asked
+        if running.answered >= self._limits.questions:
+            self._end()
+        return answer
+
+    def _lost(self, status: int) -> ImageWorkerLostError:
+        log.warning("resident_died", module=self._module, status=status)
+        if status == -signal.SIGXCPU:
+            return ImageWorkerLostError(f"It took more than {self._limits.cpu_s} s of processor time.")
+        if status == -signal.SIGKILL:
+            return ImageWorkerLostError(
+                f"It was stopped: there was no answer for {self._limits.answer_s:g} s, or memory ran out."
+            )
+        return ImageWorkerLostError("It ended the process that worked on it.")
 
     def _started(self) -> _Running:
         if self._closed:
@@ -167,15 +190,12 @@ class _Running:
         """The answer to one question.
 
         Raises:
-            ImageWorkerLostError: The process is gone.
+            _NoAnswerError: The process is gone.
         """
-        try:
-            with self._watched(self._limits.answer_s):
-                with suppress(OSError):  # it died: there will be no answer either
-                    write_part(self._pipe, question)  # type: ignore[arg-type]
-                answer = self._read()
-        except _NoAnswerError as error:
-            raise self._lost(error.status) from None
+        with self._watched(self._limits.answer_s):
+            with suppress(OSError):  # it died: there will be no answer either
+                write_part(self._pipe, question)  # type: ignore[arg-type]
+            answer = self._read()
         self.answered += 1
         return answer
 
@@ -210,16 +230,6 @@ class _Running:
             self._process.kill()
             raise _NoAnswerError(self._process.wait())
         return part
-
-    def _lost(self, status: int) -> ImageWorkerLostError:
-        log.warning("resident_died", status=status)
-        if status == -signal.SIGXCPU:
-            return ImageWorkerLostError(f"It took more than {self._limits.cpu_s} s of processor time.")
-        if status == -signal.SIGKILL:
-            return ImageWorkerLostError(
-                f"It was stopped: there was no answer for {self._limits.answer_s:g} s, or memory ran out."
-            )
-        return ImageWorkerLostError("It ended the process that worked on it.")
 
 
 class _NoAnswerError(Exception):
