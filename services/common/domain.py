@@ -201,6 +201,10 @@ class Item:
         }
         return {field: text for field, text in found.items() if text.strip()}
 
+    def embedded_text(self) -> str:
+        """What the item means, in one string: of this its vectors of meaning are made."""
+        return self.searchable_text()
+
     def searchable_text(self) -> str:
         """Everything a word query is matched against, in one string."""
         return "\n".join(self.texts().values())

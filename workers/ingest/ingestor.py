@@ -13,7 +13,7 @@ from contextlib import aclosing
 from services.common.clients.encoder_inputs import Encoded
 from services.common.domain import IndexedItem, ItemVectors, SparseVector
 from services.common.errors import ImageragError
-from services.common.index.bm25 import encode_document
+from services.common.index.words import encode_item
 from services.common.jobs.records import Job
 from workers.ingest.items import NumberedLine
 from workers.ingest.meanings import meanings
@@ -83,15 +83,13 @@ class Ingestor:
                 await self._writing.write(job, target, ready, report)
 
     async def _ready(self, job: Job, group: Sequence[Encoding], target: Target, report: Report) -> Sequence[Ready]:
-        texts = {line.taken.numbered.number: line.taken.item.searchable_text() for line in group}
+        texts = {line.taken.numbered.number: line.taken.item.embedded_text() for line in group}
         semantic = await meanings(self._encoder, texts, target, lane_of(job.queue), self._patience_s)
         ready = []
         for line in group:
             numbered, item = line.taken.numbered, line.taken.item
             try:
-                vectors = _vectors(
-                    line.vectors, encode_document(texts[numbered.number]), semantic.get(numbered.number)
-                )
+                vectors = _vectors(line.vectors, encode_item(item), semantic.get(numbered.number))
                 ready.append(Ready(numbered, IndexedItem(item, vectors, job.id, numbered.number)))
             except ImageragError as error:
                 report.note(numbered, error)

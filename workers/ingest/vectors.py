@@ -148,7 +148,7 @@ def _sought(line: Taken, fingerprint: str) -> list[Sought[Key]]:
     wanted: list[Sought[Key]] = []
     if line.content is not None and media is not None:
         wanted.append(Sought((number, Part.PICTURE), image_key_of(fingerprint, media.sha256), line.content))
-    text = normalised(line.item.searchable_text())
+    text = normalised(line.item.embedded_text())
     if text:
         name = text_key(fingerprint, text, TextRole.PASSAGE, Space.JOINT)
         wanted.append(Sought((number, Part.TEXT), name, TextInput(text, TextRole.PASSAGE, Space.JOINT)))
