@@ -33,6 +33,8 @@ from services.common.telemetry.logs import configure_logs
 from services.common.telemetry.metrics import BUILD_INFO, serve_metrics, set_build_info
 from services.common.uploads.store import UploadStore
 from workers.backlog import BacklogCollector, BacklogWatch
+from workers.enrich.labels.labeller import ZeroShotLabeller
+from workers.enrich.labels.vocabulary import load_vocabulary
 from workers.enrich.opening import always_carried_out, open_enrichers
 from workers.enrich.stage import EnrichmentStage
 from workers.fetching.fetcher import Fetcher
@@ -40,6 +42,7 @@ from workers.fetching.trust import trusted
 from workers.ingest.batch import BatchService
 from workers.ingest.duplicates.opening import open_gate
 from workers.ingest.ingestor import Ingestor
+from workers.ingest.labelling import Labelling
 from workers.ingest.pictures import PictureIntake
 from workers.ingest.reading import Reading
 from workers.ingest.writing import Writing
@@ -127,8 +130,10 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
     ledger = JobLedger(objects, RevisionClock())
     limits = ImageLimits(max_bytes=settings.picture_limit_bytes, max_pixels=settings.picture_limit_pixels)
     media = MediaStore(objects)
-    intake = PictureIntake(media, settings.source_roots, limits, settings.thumbnail_px)
     async with AsyncExitStack() as stack:
+        policy = settings.fetch_policy()
+        fetcher = stack.enter_context(Fetcher(policy)) if policy else None
+        intake = PictureIntake(media, settings.source_roots, limits, settings.thumbnail_px, fetcher)
         index = await stack.enter_async_context(open_index(settings))
         encoder = await stack.enter_async_context(
             EncoderClient(settings.encoder_url, deadline_s=settings.encoder_deadline_s, tls=client_tls(settings))
@@ -139,10 +144,13 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         enriching = EnrichmentStage(enrichers, always_carried_out(settings))
         reading = Reading(intake, enriching, threads=settings.read_threads, chunk_items=settings.chunk_items)
         stack.callback(reading.close)
+        cached = await _cached(encoder, settings, stack)
+        labeller = ZeroShotLabeller(cached, load_vocabulary(settings.tags_path), settings.label_rule())
         ingestor = Ingestor(
-            await _cached(encoder, settings, stack),
+            cached,
             index,
             reading,
+            Labelling(labeller),
             open_gate(settings, Writing(index, settings.encoder_deadline_s), index, objects, ledger),
             write_items=settings.write_items,
             patience_s=settings.encoder_deadline_s,
@@ -167,7 +175,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                     limits,
                     settings,
                     TextTower(encoder.describe, asyncio.get_running_loop()),
-                    stack.enter_context(Fetcher(policy)) if (policy := settings.fetch_policy()) else None,
+                    fetcher,
                     ledger.asked,
                 ),
                 max_attempts=settings.max_attempts,

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
-from typing import cast
 
+from services.common.errors import UnsupportedMediaTypeError, UrlError, UrlForbiddenError
 from services.common.media.images import ImageLimits, read_header
-from services.common.media.signatures import sniff
+from services.common.media.signatures import container_type, sniff
 from workers.fetching.fetcher import Fetched, Fetcher
 
 _IN_MEMORY_BYTES = 2 * 1024 * 1024
@@ -38,7 +38,7 @@ class PictureFetcher:
     Args:
         fetcher: Fetches.
         limits: What pictures are accepted.
-        keep: Keeps a picture; returns its SHA-256 in hex.
+        keep: Keeps a picture that was found to be accepted; returns its SHA-256 in hex.
     """
 
     def __init__(self, fetcher: Fetcher, limits: ImageLimits, keep: Callable[[bytes], str]) -> None:
@@ -56,7 +56,12 @@ class PictureFetcher:
         """
         found = self.look(url)
         if not found.sha256:
+            if container_type(found.fetched.head):
+                raise UnsupportedMediaTypeError(
+                    "There is no picture but a file to be opened. Take its URL in by a job of the type 'urls'."
+                )
             read_header(found.fetched.head, self._limits)  # says what it looks like instead
+            raise UrlError("There is no picture.")
         return found.sha256
 
     def look(self, url: str) -> FetchedPicture:
@@ -71,7 +76,34 @@ class PictureFetcher:
                 return FetchedPicture(fetched, "")
             file.seek(0)
             with _in_memory:
-                return FetchedPicture(fetched, self._keep(cast(bytes, file.read())))
+                data = file.read()
+                read_header(data, self._limits)
+                return FetchedPicture(fetched, self._keep(data))
 
     def _limit_of(self, head: bytes) -> int:
         return self._limits.max_bytes if sniff(head) else 0
+
+
+def pictures_of_the_web(
+    fetcher: Fetcher | None, limits: ImageLimits, keep: Callable[[bytes], str]
+) -> PictureFetcher:
+    """What fetches pictures, if that is allowed; the arguments are those of `PictureFetcher`.
+
+    Raises:
+        UrlForbiddenError: Fetching is switched off.
+    """
+    return PictureFetcher(switched_on(fetcher), limits, keep)
+
+
+def switched_on(fetcher: Fetcher | None) -> Fetcher:
+    """The fetcher.
+
+    Raises:
+        UrlForbiddenError: There is none.
+    """
+    if fetcher is None:
+        raise UrlForbiddenError(
+            "Fetching from the web is switched off. Set IMAGERAG_WORKERS_URL_HOSTS to the hosts that may be "
+            "fetched from, and IMAGERAG_WORKERS_URL_FETCH to true."
+        )
+    return fetcher

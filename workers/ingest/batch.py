@@ -109,7 +109,8 @@ class BatchService:
         if not (job.streamed and lines):
             return lines
         part = self._ledger.listing.known_outcomes(job, part_of(lines[0], job.part_lines))
-        known = [found for found in part if found.line in lines]
+        # What was tried then, and is open now, is to be tried again.
+        known = [found for found in part if found.line in lines and not found.attempts]
         if known:
             self._ledger.record(job, known)
         ended = {found.line for found in known}

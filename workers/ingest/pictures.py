@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -25,6 +26,8 @@ from services.common.media.images import (
 )
 from services.common.media.perceptual import perceptual_hash
 from services.common.media.store import MediaStore
+from workers.fetching.fetcher import Fetcher
+from workers.fetching.pictures import pictures_of_the_web
 
 _LARGE_PIXELS = 16_000_000
 """Above this one picture is decoded at a time: the largest takes 200 MB."""
@@ -53,12 +56,18 @@ class PictureIntake:
         roots: Folders that a line's path may lie in.
         limits: What is accepted.
         thumbnails_px: Longest sides of the thumbnails that are made.
+        fetcher: Fetches from the web; None: that is switched off.
     """
 
     def __init__(
-        self, media: MediaStore, roots: Sequence[Path], limits: ImageLimits, thumbnails_px: Sequence[int]
+        self,
+        media: MediaStore,
+        roots: Sequence[Path],
+        limits: ImageLimits,
+        thumbnails_px: Sequence[int],
+        fetcher: Fetcher | None = None,
     ) -> None:
-        self._media, self._roots, self._limits = media, roots, limits
+        self._media, self._roots, self._limits, self._fetcher = media, roots, limits, fetcher
         self._thumbnails_px = sorted(thumbnails_px, reverse=True)
         self._large = threading.Lock()
 
@@ -74,7 +83,10 @@ class PictureIntake:
             ImageError: The picture cannot be used.
             NotFoundError: Neither stored nor at its path.
             ForbiddenError: The path is outside the allowed folders.
+            ImageragError: The URL cannot be had; see `Fetcher.fetch`.
         """
+        if line.url and not (line.sha256 or line.path):
+            line = replace(line, sha256=self._fetched(tenant, line.url))
         if not (line.sha256 or line.path):
             return None
         data = self._read(tenant, line)
@@ -91,6 +103,9 @@ class PictureIntake:
         if line.sha256:
             return self._media.get(tenant, line.sha256)
         return read_allowed(line.path, self._roots, self._limits.max_bytes)
+
+    def _fetched(self, tenant: str, url: str) -> str:
+        return pictures_of_the_web(self._fetcher, self._limits, partial(self._media.put, tenant)).keep_from(url)
 
     @contextmanager
     def _room_for(self, header: ImageHeader) -> Iterator[None]:

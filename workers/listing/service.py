@@ -14,6 +14,7 @@ from services.common.jobs import listing
 from services.common.jobs.ledger import JobLedger
 from services.common.jobs.messages import ListMessage, batches
 from services.common.jobs.records import Job, LineOutcome, ManifestLine, Outcome
+from workers import metrics
 from workers.later import Later
 from workers.leases import Leases, listing_name
 from workers.publishing import Publish
@@ -165,6 +166,7 @@ class ListingService:
     ) -> Job:
         known = self._ledger.listing.extend(job, lines, wrong, cursor=cursor, complete=complete)
         self._publish(batches(known, job.total))
+        metrics.count_listed(job.source.type, len(lines), len(wrong))
         log.info("part_listed", lines=known.total, rejected=len(wrong), complete=complete)
         return known
 
@@ -191,7 +193,8 @@ def _rejected(job: Job, found: Sequence[Listed]) -> Iterator[LineOutcome]:
                 listed.line.name,
                 code=listed.error.code,
                 message=listed.error.message,
-                attempts=0,
+                # What can be fetched later counts as tried, so that it can be done again.
+                attempts=1 if listed.line.url else 0,
             )
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from services.common.errors import ImageragError, UrlForbiddenError
+from services.common.errors import ImageragError
 from services.common.jobs.records import NO_OPTIONS, JobOptions, ManifestLine
 from services.common.media.images import ImageLimits, read_header
 from services.common.media.store import MediaStore
 from workers.fetching.fetcher import Fetcher
-from workers.fetching.pictures import PictureFetcher
+from workers.fetching.pictures import PictureFetcher, pictures_of_the_web, switched_on
 from workers.opening.archives.limits import ArchiveLimits
 from workers.opening.recordings.limits import VideoLimits
 from workers.sandbox.runner import SandboxLimits
@@ -98,12 +99,7 @@ class SourceTools:
         Raises:
             UrlForbiddenError: That is switched off.
         """
-        if self.fetcher is None:
-            raise UrlForbiddenError(
-                "Fetching from the web is switched off. Set IMAGERAG_WORKERS_URL_HOSTS to the hosts that may be "
-                "fetched from, and IMAGERAG_WORKERS_URL_FETCH to true."
-            )
-        return self.fetcher
+        return switched_on(self.fetcher)
 
     def pictures_of_the_web(self) -> PictureFetcher:
         """Fetches pictures and keeps them; several threads may use it, `web().policy.at_once` are meant to.
@@ -111,4 +107,4 @@ class SourceTools:
         Raises:
             UrlForbiddenError: Fetching is switched off.
         """
-        return PictureFetcher(self.web(), self.limits, self.keep)
+        return pictures_of_the_web(self.fetcher, self.limits, partial(self.media.put, self.tenant))

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from services.common.errors import ImageragError
 from services.common.jobs.records import ManifestLine
-from workers.fetching.web_url import MAX_URL_CHARS
+from workers.fetching.web_url import MAX_URL_CHARS, parse_url
 from workers.sources.source import Listed
 
 _MAX_LINE_BYTES = 4 * (MAX_URL_CHARS + 1)
@@ -58,6 +58,14 @@ class UrlEntry:
     def name(self) -> str:
         """What a person knows it by."""
         return shown(self.url)
+
+    def failed(self, error: ImageragError) -> Listed:
+        """Why there is no more of this URL; it can be tried again as a picture's, unless it is no URL at all."""
+        try:
+            url = str(parse_url(self.url))
+        except ImageragError:
+            url = ""
+        return self.listed(ManifestLine(self.name, url=url, source_uri=url), error)
 
     def listed(self, line: ManifestLine, error: ImageragError | None = None) -> Listed:
         """A line behind which nothing more comes of this URL."""

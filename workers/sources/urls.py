@@ -10,7 +10,6 @@ from typing import BinaryIO
 import structlog
 
 from services.common.errors import ImageragError, InternalError, InvalidRequestError
-from services.common.jobs.records import ManifestLine
 from services.common.jobs.roots import open_allowed, source_path
 from workers.sources.in_order import in_order
 from workers.sources.source import Listed, SourceTools
@@ -74,7 +73,7 @@ def _look(web: WebFiles, entry: UrlEntry) -> Listed | None:
     except ImageragError as error:
         if error.retryable:
             raise
-        return entry.listed(ManifestLine(entry.name), error)
+        return entry.failed(error)
     return entry.listed(line) if line else None
 
 
@@ -90,8 +89,8 @@ def _inside(web: WebFiles, entry: UrlEntry, after: str) -> Iterator[Listed]:
     except ImageragError as error:
         if error.retryable:
             raise
-        yield entry.listed(ManifestLine(entry.name), error)
+        yield entry.failed(error)
     except Exception:
         # Unforeseen in one file of many: the log has it, and the others go on.
         log.exception("url_failed", host=entry.name.partition("://")[2].partition("/")[0])
-        yield entry.listed(ManifestLine(entry.name), InternalError())
+        yield entry.failed(InternalError())

@@ -151,7 +151,7 @@ def _fault(job: Job, outcome: LineOutcome, standing: Standing | None) -> Fault |
 
 
 def _missing_of(line: ManifestLine, standing: Standing, kept: frozenset[str]) -> Fault | None:
-    if line.sha256 or line.path:
+    if line.sha256 or line.path or line.url:
         if LegName.IMAGE.value not in standing.vectors:
             return Fault.NO_IMAGE_VECTOR
         if standing.sha256 not in kept:

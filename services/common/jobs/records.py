@@ -19,7 +19,8 @@ BATCH_ITEMS = 64
 class ManifestLine:
     """One accepted thing to ingest.
 
-    A picture is named by `sha256` (its bytes are in the media store) or by `path` (a worker reads it there).
+    A picture is named by `sha256` (its bytes are in the media store), by `path` (a worker reads it there), or by
+    `url` alone: it could not be fetched when it was listed, and is when the line is done again.
 
     Attributes:
         name: What a person knows it by: a file name or a line of their manifest.
@@ -32,6 +33,7 @@ class ManifestLine:
     key_column: str = ""
     sha256: str = ""
     path: str = ""
+    url: str = ""
     title: str = ""
     text: str = ""
     tags: tuple[str, ...] = ()
