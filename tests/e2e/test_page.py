@@ -103,6 +103,23 @@ async def test_a_search_shows_hits_and_why(filled: RunningGateway, open_page: Op
     assert page.url.endswith("?q=a+cat")
 
 
+async def test_words_read_in_a_picture_are_shown_with_where_they_stand(
+    gateway: RunningGateway, open_page: OpenPage
+) -> None:
+    before, after = "It is not allowed to run. " * 20, " Hold on to the rail." * 20
+    stored_picture(gateway, "Platform", 1, ocr_text=f"{before}Mind the gap!{after}")
+    stored_picture(gateway, "A gap in a wall", 2)
+    page = await open_page("/?q=gap")
+    await expect(page.locator(".card")).to_have_count(2)
+    read = page.locator(".card", has_text="Platform").locator(".card-text.read")
+    await expect(read).to_contain_text("In the picture: …")
+    await expect(read.locator("mark")).to_have_text("gap")
+    own = page.locator(".card", has_text="A gap in a wall")
+    await expect(own.locator(".card-text.read")).to_have_count(0)
+    await page.locator(".card", has_text="Platform").locator("summary").click()
+    await expect(page.locator(".reasons .words").first).to_contain_text("(text in the picture)")
+
+
 async def test_an_address_with_a_query_is_answered_and_back_returns(
     filled: RunningGateway, open_page: OpenPage
 ) -> None:
