@@ -83,6 +83,8 @@ class ClusterPorts(BaseSettings):
     """Of the retriever."""
     generator_port: int = Field(default=50053, ge=0, le=65535)
     """Of the generator."""
+    vision_port: int = Field(default=50054, ge=0, le=65535)
+    """Of the model that writes captions, with `--captions`."""
     broker_port: int = Field(default=6379, ge=0, le=65535)
     """Of the embedded broker."""
     cache_port: int = Field(default=6380, ge=0, le=65535)

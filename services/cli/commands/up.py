@@ -36,6 +36,16 @@ Ocr = Annotated[
 ]
 
 
+Captions = Annotated[
+    str | None,
+    typer.Option(
+        "--captions",
+        help="A vision-language model that describes pictures for jobs that ask for it: a hub id, or a folder; needs "
+        "the extra `captions-local`. For one behind an endpoint set IMAGERAG_WORKERS_CAPTION_BASE_URL.",
+    ),
+]
+
+
 def up_command(
     data: Data = None,
     model: Model = None,
@@ -43,6 +53,7 @@ def up_command(
     key: Key = None,
     semantic: Semantic = None,
     ocr: Ocr = False,
+    captions: Captions = None,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C."""
     console = Console(highlight=False)
@@ -54,7 +65,7 @@ def up_command(
         console.print(f"Open [bold]{state.url}[/], or try: [bold]imagerag ingest FOLDER[/].", soft_wrap=True)
         console.print("Ctrl-C stops everything.")
 
-    wish = Wish(data_folder(data), model, port, key or _configured_key(), semantic, ocr)
+    wish = Wish(data_folder(data), model, port, key or _configured_key(), semantic, ocr, captions)
     raise typer.Exit(run_cluster(wish, console, when_ready))
 
 

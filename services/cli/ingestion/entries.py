@@ -1,4 +1,4 @@
-"""What there is to ingest under a path: one entry a picture or manifest line."""
+"""What there is to ingest under a path: one entry a file or manifest line."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from services.cli.errors import CliError
+from services.common.media.kinds import PICTURE_SUFFIXES
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-"""What a folder is searched for; the server judges by content."""
 MANIFEST_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 _FIELDS = frozenset({"key", "title", "text", "tags", "metadata", "source_uri", "document_id", "name"})
+_LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+"""Left behind by systems; hidden files are left out by their first letter."""
+
+Role = Literal["picture", "file", "member"]
+"""`picture`: is to be one; `file`: was named by a person and may be anything; `member`: was found in a folder."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,15 @@ class Entry:
 
     Attributes:
         name: What progress and failures call it.
-        path: The picture; None for text alone.
-        fields: The item's fields as the REST interface names them.
+        path: The file; None for text alone.
+        fields: The item's fields as the REST interface names them, if it is a picture or text.
+        role: What is expected of the file.
     """
 
     name: str
     path: Path | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    role: Role = "picture"
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,15 @@ class Failure:
     message: str
 
 
-def gather(path: Path, *, with_names: bool = True) -> tuple[list[Entry], list[Failure]]:
-    """The entries under `path`: a picture, a folder (recursively), or a JSONL manifest.
+def gather(
+    path: Path, *, with_names: bool = True, only_pictures: bool = False
+) -> tuple[list[Entry], list[Failure]]:
+    """The entries under `path`: a file, a folder (recursively), or the lines of a JSONL manifest.
 
     Args:
         path: Where to look.
-        with_names: Store file names as titles and sources; else pictures go in by their pixels alone.
+        with_names: Store file names as titles and sources of pictures; else they go in by their pixels alone.
+        only_pictures: Leave out what has not the name of a picture.
 
     Returns:
         Entries in a stable order, and manifest lines that cannot be used.
@@ -54,14 +63,14 @@ def gather(path: Path, *, with_names: bool = True) -> tuple[list[Entry], list[Fa
         CliError: There is no such path.
     """
     if path.is_dir():
-        files = (found for found in sorted(path.rglob("*")) if _is_picture(found, path))
-        return [_picture(found, found.relative_to(path).as_posix(), with_names) for found in files], []
+        found = (file for file in sorted(path.rglob("*")) if _is_meant(file, path, only_pictures=only_pictures))
+        return [_file(file, file.relative_to(path).as_posix(), "member", with_names) for file in found], []
     if not path.is_file():
         raise CliError(f"There is no file or folder {path}.", "Check the path.", code="not_found")
     if path.suffix.lower() in MANIFEST_SUFFIXES:
         with path.open(encoding="utf-8", errors="replace") as lines:
             return read_manifest(lines, path.parent)
-    return [_picture(path, path.name, with_names)], []
+    return [_file(path, path.name, "file", with_names)], []
 
 
 def read_manifest(lines: Iterable[str], folder: Path) -> tuple[list[Entry], list[Failure]]:
@@ -87,6 +96,19 @@ def chunks(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
         yield entries[start : start + size]
 
 
+def size_bytes(entries: Iterable[Entry]) -> int:
+    """How much there is to upload; what cannot be looked at counts nothing."""
+    return sum(map(entry_bytes, entries))
+
+
+def entry_bytes(entry: Entry) -> int:
+    """How large the file of an entry is; 0 if it has none or cannot be looked at."""
+    try:
+        return entry.path.stat().st_size if entry.path else 0
+    except OSError:
+        return 0
+
+
 def _manifest_entry(line: str, name: str, folder: Path) -> Entry:
     try:
         found = json.loads(line)
@@ -104,10 +126,12 @@ def _manifest_entry(line: str, name: str, folder: Path) -> Entry:
     return Entry(shown, folder / path if path else None, found)
 
 
-def _picture(path: Path, shown: str, with_names: bool) -> Entry:
-    return Entry(shown, path, {"title": path.name, "source_uri": shown} if with_names else {})
+def _file(path: Path, shown: str, role: Role, with_names: bool) -> Entry:
+    return Entry(shown, path, {"title": path.name, "source_uri": shown} if with_names else {}, role)
 
 
-def _is_picture(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+def _is_meant(path: Path, root: Path, *, only_pictures: bool) -> bool:
+    parts = path.relative_to(root).parts
+    if any(part.startswith(".") or part in _LITTER for part in parts):
+        return False
+    return (not only_pictures or path.suffix.lower() in PICTURE_SUFFIXES) and path.is_file()

@@ -1,15 +1,17 @@
-"""The use case of `imagerag ingest`: gather, upload in chunks, queue each chunk at once, follow all of them."""
+"""The use case of `imagerag ingest`: upload in chunks, queue each chunk at once, follow all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from services.cli.errors import CliError
 from services.cli.ingestion.entries import Entry, Failure, chunks
-from services.cli.ingestion.following import Totals, follow
-from services.cli.ingestion.uploads import Item, upload
+from services.cli.ingestion.following import Following, Totals
+from services.cli.ingestion.planning import Plan
+from services.cli.ingestion.uploads import Item, Sent, upload
 from services.cli.rest.client import RestClient
 
 CHUNK_ITEMS = 500
@@ -38,6 +40,8 @@ class Report:
             "stored": self.totals.stored,
             "merged": self.totals.merged,
             "superseded": self.totals.superseded,
+            "skipped": self.totals.skipped,
+            "incomplete": self.totals.incomplete,
             "pending": self.totals.pending,
             "failed": len(self.failures),
             "failures": [vars(failure) for failure in self.failures],
@@ -61,36 +65,78 @@ def ingest(
         progressed: Called with every new state of the jobs.
         wait: Until every job is done; else return when the last is queued.
     """
-    jobs, failures, accepted = list[str](), list[Failure](), 0
-    for chunk in chunks(entries, CHUNK_ITEMS):
-        items, not_put = upload(client, chunk, uploaded)
-        failures.extend(not_put)
-        job_id, rejected = _queue(client, items)
-        failures.extend(rejected)
-        if job_id:
-            jobs.append(job_id)
-            accepted += len(items) - len(rejected)
-    totals = follow(client, jobs, progressed) if wait else Totals(total=accepted, pending=accepted)
-    failures.extend(_failures_of(client, jobs) if totals.failed else [])
-    return Report(tuple(jobs), totals, tuple(failures))
+    ingestion = Ingestion(client, Sent(uploaded), progressed)
+    ingestion.begin(Plan(entries=entries))
+    return ingestion.end(wait=wait)
 
 
-def _queue(client: RestClient, items: Sequence[Item]) -> tuple[str, list[Failure]]:
-    """The new job's id, empty if the gateway took nothing, and what it rejected."""
-    if not items:
-        return "", []
-    try:
-        answer = client.create_job(items)
-    except CliError as error:
-        if "rejected" not in error.details:
-            raise
-        return "", [_rejected(entry) for entry in error.details["rejected"]]
-    return str(answer["job_id"]), [_rejected(entry) for entry in answer["rejected"]]
+class Ingestion:
+    """One command: what it has queued, and what could not be.
+
+    Args:
+        client: With patience.
+        sent: Told of uploads.
+        progressed: Called with every new state of the jobs.
+        options: Of every job, as the REST interface names them.
+    """
+
+    def __init__(
+        self,
+        client: RestClient,
+        sent: Sent,
+        progressed: Callable[[Totals], None],
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self._client, self._sent, self._options = client, sent, options
+        self._following = Following(client, progressed)
+        self._failures: list[Failure] = []
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Ids of what was queued so far, in order."""
+        return self._following.job_ids()
+
+    def begin(self, plan: Plan) -> None:
+        """Queue everything: what the server reads itself first, so that it works while files are sent.
+
+        Raises:
+            CliError: The gateway cannot be used, or does not take a source.
+        """
+        self._failures.extend(plan.failures)
+        for source in plan.sources:
+            self._accepted(self._client.begin_job(source, self._options))
+        for chunk in (*plan.tables, *chunks(plan.entries, CHUNK_ITEMS)):
+            items, not_put = upload(self._client, chunk, self._sent)
+            self._failures.extend(not_put)
+            self._queue(items)
+            self._following.look()
+
+    def end(self, *, wait: bool = True) -> Report:
+        """Follow the jobs to their end, or only tell which there are."""
+        if wait:
+            self._following.to_the_end()
+        totals = self._following.totals()
+        failed = _failures_of(self._client, self.jobs) if wait and totals.failed else ()
+        return Report(self.jobs, totals, (*self._failures, *failed))
+
+    def _queue(self, items: Sequence[Item]) -> None:
+        if not items:
+            return
+        try:
+            self._accepted(self._client.create_job(items, self._options))
+        except CliError as error:
+            if "rejected" not in error.details:
+                raise
+            self._failures.extend(map(_failure, error.details["rejected"]))
+
+    def _accepted(self, answer: Mapping[str, Any]) -> None:
+        self._following.add(str(answer["job_id"]), int(answer["total"]), listed=bool(answer["listed"]))
+        self._failures.extend(map(_failure, answer["rejected"]))
 
 
 def _failures_of(client: RestClient, jobs: Sequence[str]) -> list[Failure]:
-    return [_rejected(failure) for job_id in jobs for failure in client.failures(job_id)]
+    return [_failure(failure) for job_id in jobs for failure in client.failures(job_id)]
 
 
-def _rejected(entry: Any) -> Failure:
+def _failure(entry: Mapping[str, Any]) -> Failure:
     return Failure(str(entry["name"]), str(entry["code"]), str(entry["message"]))

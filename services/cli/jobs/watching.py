@@ -76,10 +76,14 @@ def pace(job: Json) -> str:
     shown = "" if rate is None else f"{rate:.1f}/s"
     if eta_s is None:
         return f"{shown}, still reading the source" if shown and not job["listed"] else shown
-    minutes, seconds = divmod(round(eta_s), 60)
+    return f"{shown}, {time_left(eta_s)}" if shown else time_left(eta_s)
+
+
+def time_left(seconds: float) -> str:
+    """E.g. `3:20 left`."""
+    minutes, left_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    left = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-    return f"{shown}, {left} left" if shown else f"{left} left"
+    return f"{hours}:{minutes:02d}:{left_s:02d} left" if hours else f"{minutes}:{left_s:02d} left"
 
 
 def raise_error(event: Event) -> None:

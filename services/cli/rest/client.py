@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +20,8 @@ from services.cli.rest.problems import RETRY_STATUSES, retry_after_s, to_error
 Json = Mapping[str, Any]
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _FIRST_PAUSE_S = 0.5
+_PIECE_BYTES = 256 * 1024
+_NOTHING: Json = MappingProxyType({})
 
 
 class RestClient:
@@ -62,9 +64,35 @@ class RestClient:
         """Keep a picture; answers `sha256`, `mime`, `width`, `height`."""
         return self._json("PUT", "/v1/media", content=data, headers={"Content-Type": "application/octet-stream"})
 
-    def create_job(self, items: Sequence[Json]) -> Json:
-        """Queue items; answers `job_id`, `total`, `rejected`."""
-        return self._json("POST", "/v1/jobs", json={"items": list(items)})
+    def has_upload(self, sha256: str) -> bool:
+        """Whether the gateway keeps an uploaded file with this digest."""
+        return self._send("HEAD", f"/v1/uploads/{sha256}", accept={404}).status_code == httpx.codes.OK
+
+    def put_file(self, address: str, path: Path, sent: Callable[[int], None]) -> Json:
+        """Send a file as it lies on the disk, without holding it in memory.
+
+        Args:
+            address: "/v1/media" for a picture, "/v1/uploads" for a file of any kind.
+            path: The file.
+            sent: Called with the length of each piece that went out; after an interruption all of them come anew.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        headers = {
+            "Content-Type": "application/octet-stream",
+            # What is said is what is sent, even if the file grows meanwhile.
+            "Content-Length": str(path.stat().st_size),
+        }
+        return self._json("PUT", address, body=lambda: _pieces(path, sent), headers=headers)
+
+    def create_job(self, items: Sequence[Json], options: Json = _NOTHING) -> Json:
+        """Queue items; answers `job_id`, `total`, `listed`, `rejected`."""
+        return self._json("POST", "/v1/jobs", json={"items": list(items), **_with(options)})
+
+    def begin_job(self, source: Json, options: Json = _NOTHING) -> Json:
+        """Have the server read a source; answers as `create_job`."""
+        return self._json("POST", "/v1/jobs", json={"source": dict(source), **_with(options)})
 
     def job(self, job_id: str) -> Json:
         """How far a job is."""
@@ -191,12 +219,14 @@ class RestClient:
         path: str,
         accept: set[int] | None = None,
         patience_s: float | None = None,
+        body: Callable[[], Iterator[bytes]] | None = None,
         **request: Any,
     ) -> httpx.Response:
+        """Call until it is answered; `body` is made anew for each try."""
         patience_s = self._patience_s if patience_s is None else patience_s
         give_up_at, pause_s = time.monotonic() + patience_s, _FIRST_PAUSE_S
         while True:
-            response, error = self._attempt(lambda: self._http.request(method, path, **request))
+            response, error = self._attempt(lambda: self._call(method, path, body, **request))
             if response is not None and (response.is_success or response.status_code in (accept or ())):
                 return response
             refused = response is None or response.status_code in RETRY_STATUSES
@@ -205,6 +235,12 @@ class RestClient:
                 raise error if response is None else to_error(response)
             time.sleep(wait_s)
             pause_s = min(pause_s * 2, 5.0)
+
+    def _call(
+        self, method: str, path: str, body: Callable[[], Iterator[bytes]] | None, **request: Any
+    ) -> httpx.Response:
+        content = {"content": body()} if body else {}
+        return self._http.request(method, path, **content, **request)
 
     def _attempt(self, call: Callable[[], httpx.Response]) -> tuple[httpx.Response | None, CliError]:
         """One try; a call that never reached the gateway gives no response, one that broke off raises."""
@@ -231,6 +267,19 @@ def _reaching(url: str) -> Iterator[None]:
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CliError(f"The call to {url} failed: {error}.", "Check --url.", code="connection") from None
+
+
+def _pieces(path: Path, sent: Callable[[int], None]) -> Iterator[bytes]:
+    left = path.stat().st_size
+    with path.open("rb") as file:
+        while left and (piece := file.read(min(_PIECE_BYTES, left))):
+            yield piece
+            left -= len(piece)
+            sent(len(piece))
+
+
+def _with(options: Json) -> dict[str, Any]:
+    return {"options": dict(options)} if options else {}
 
 
 def _body(query: Json, picture: bytes | None) -> dict[str, Any]:
