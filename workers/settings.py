@@ -13,13 +13,14 @@ from services.common.jobs.roots import parse_roots
 from services.common.media.store import THUMBNAIL_SIZES_PX
 from workers.caption_settings import CaptionSettings
 from workers.duplicate_settings import DuplicateSettings
+from workers.label_settings import LabelSettings
 from workers.ocr_settings import OcrSettings
 from workers.source_settings import SourceSettings
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 
 
-class WorkersSettings(SourceSettings, CaptionSettings, OcrSettings, DuplicateSettings):
+class WorkersSettings(SourceSettings, CaptionSettings, LabelSettings, OcrSettings, DuplicateSettings):
     """Variables that begin with IMAGERAG_WORKERS_, and the shared ones named by their aliases."""
 
     model_config = SettingsConfigDict(env_prefix="IMAGERAG_WORKERS_")

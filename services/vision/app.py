@@ -45,8 +45,11 @@ def application(settings: VisionSettings, backend: Backend) -> Starlette:
 
 
 def _load(settings: VisionSettings) -> Backend:
-    # Here, because torch takes seconds to import, and a wrong setting should be told at once.
-    from services.vision.backends.transformers_model import Placement, load_model
+    try:
+        # Here, because torch takes seconds to import, and a wrong setting should be told at once.
+        from services.vision.backends.transformers_model import Placement, load_model
+    except ImportError as error:
+        raise SettingsError(f"The model needs {error.name}: pip install 'imagerag[captions-local]'") from None
 
     placement = Placement(settings.device, settings.precision, settings.threads, settings.answer_limit_s)
     return load_model(settings.model, settings.model_revision, settings.weights_path, placement)

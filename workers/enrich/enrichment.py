@@ -85,5 +85,6 @@ def wanted(
         there: What this worker has.
         always: Carried out for every job.
     """
-    asked = {"ocr": options.ocr, "captions": options.captions, "tags": options.tags}
+    # Labels (`tags`) come of the picture's vector, once it is there: see `workers.ingest.labelling`.
+    asked = {"ocr": options.ocr, "captions": options.captions}
     return {name: there.get(name) for name, is_asked in asked.items() if is_asked or name in always}

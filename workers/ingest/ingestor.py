@@ -16,6 +16,7 @@ from services.common.errors import ImageragError
 from services.common.index.words import encode_item
 from services.common.jobs.records import Job
 from workers.ingest.items import NumberedLine
+from workers.ingest.labelling import Labelling
 from workers.ingest.meanings import meanings
 from workers.ingest.ports import Encoder, ItemIndex
 from workers.ingest.reading import Reading
@@ -32,6 +33,7 @@ class Ingestor:
         encoder: Makes the vectors.
         index: Takes the items.
         reading: Makes items of lines.
+        labelling: Names what is seen in pictures.
         writing: Brings them into the store.
         write_items: Items are written once there are so many, or no more come.
         patience_s: Longest wait for a full encoder or store.
@@ -42,12 +44,14 @@ class Ingestor:
         encoder: Encoder,
         index: ItemIndex,
         reading: Reading,
+        labelling: Labelling,
         writing: ItemWriter,
         *,
         write_items: int,
         patience_s: float,
     ) -> None:
-        self._encoder, self._reading, self._writing = encoder, reading, writing
+        self._encoder, self._reading = encoder, reading
+        self._labelling, self._writing = labelling, writing
         self._write_items, self._patience_s = write_items, patience_s
         self._targets = Targets(encoder, index)
 
@@ -79,7 +83,8 @@ class Ingestor:
             aclosing(encoded(self._encoder, chunks, target, lane)) as encodings,
         ):
             async for group in _groups(encodings, self._write_items):
-                ready = await self._ready(job, group, target, report)
+                seen = await self._labelling.labelled(job.options, group, target.fingerprint)
+                ready = await self._ready(job, seen, target, report)
                 await self._writing.write(job, target, ready, report)
 
     async def _ready(self, job: Job, group: Sequence[Encoding], target: Target, report: Report) -> Sequence[Ready]:

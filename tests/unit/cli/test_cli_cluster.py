@@ -29,6 +29,7 @@ from services.cli.cluster.terminal import when_terminal_closes
 from services.cli.cluster.valkey import valkey_program
 from services.cli.errors import CliError
 from services.cli.settings import ClusterPorts, ExternalServers
+from workers.settings import WorkersSettings
 
 NAMES = st.sampled_from(["gateway", "store", "encoder", "broker", "cache"])
 PORTS = st.integers(0, 40)
@@ -169,6 +170,27 @@ def test_reading_every_picture_is_told_to_the_worker_alone(tmp_path: Path) -> No
     assert set(asked.values()) == {None}
     always = parts_of(replace(site(tmp_path), ocr=True))
     assert always["worker"].environment["IMAGERAG_WORKERS_OCR"] == "always"
+
+
+def test_a_model_for_captions_is_a_part_that_the_worker_knows(tmp_path: Path) -> None:
+    where = replace(site(tmp_path), captions="some/vlm")
+    parts = parts_of(where)
+    assert parts["vision"].environment["IMAGERAG_VISION_MODEL"] == "some/vlm"
+    assert parts["vision"].address == "127.0.0.1:50054"
+    told = {**parts["worker"].defaults, **parts["worker"].environment}
+    settings = {
+        name.removeprefix("IMAGERAG_WORKERS_").lower(): value
+        for name, value in told.items()
+        if "_WORKERS_" in name
+    }
+    workers = WorkersSettings.model_validate(settings)
+    assert workers.caption_base_url == "http://127.0.0.1:50054/v1"
+    assert workers.caption_model == "some/vlm"
+    assert workers.caption_total_s < workers.batch_limit_s < workers.visibility_timeout_s
+    folder = tmp_path / "a-model"
+    folder.mkdir()
+    local = parts_of(replace(where, captions=str(folder)))["worker"].environment
+    assert local["IMAGERAG_WORKERS_CAPTION_MODEL"] == "a-model"
 
 
 def test_the_first_model_holds(tmp_path: Path) -> None:

@@ -16,15 +16,10 @@ from workers.enrich.labels.vocabulary import as_query
 
 
 class Encoder(Protocol):
-    """Pictures and texts to unit vectors; see `services.common.clients.encoder.EncoderClient`."""
+    """Texts to unit vectors; see `services.common.clients.encoder.EncoderClient`."""
 
     async def describe(self) -> EncoderDescription:
         """What is served."""
-
-    async def encode_images(
-        self, images: Sequence[bytes], *, lane: Lane, expected_fingerprint: str
-    ) -> list[Vector | ImageragError]:
-        """One vector or error a picture."""
 
     async def encode_texts(
         self, texts: Sequence[str], *, role: TextRole, lane: Lane, expected_fingerprint: str
@@ -37,22 +32,18 @@ class Words:
     """A vocabulary as one encoder sees it.
 
     Attributes:
-        labels: The words.
-        rows: Their unit vectors, shape (m, dim) float32.
-        floor: Score that unrelated pairs of text and picture stay below; -1: not measured.
         fingerprint: Of the joint space.
-        max_call_items: Most inputs of one call to the encoder.
+        rows: A unit vector a label, shape (m, dim) float32.
+        floor: Score that unrelated pairs of text and picture stay below; -1: not measured.
     """
 
-    labels: Sequence[str]
+    fingerprint: str
     rows: Vector
     floor: float
-    fingerprint: str
-    max_call_items: int
 
 
 class Vocabulary:
-    """Encodes the labels once. Belongs to one event loop.
+    """Encodes the labels once for each space. Belongs to one event loop.
 
     Args:
         encoder: Of the joint space.
@@ -64,29 +55,24 @@ class Vocabulary:
         self._words: Words | None = None
         self._reading = asyncio.Lock()
 
-    async def words(self) -> Words:
-        """The labels' vectors; the first call takes some seconds for a thousand.
+    async def words(self, fingerprint: str) -> Words:
+        """The labels in the space of this fingerprint; the first call takes some seconds for a thousand.
 
         Raises:
-            ImageragError: The encoder cannot work now.
+            ImageragError: The encoder cannot work now, or serves another space.
         """
         async with self._reading:
-            if self._words is None:
-                self._words = await self._read()
+            if self._words is None or self._words.fingerprint != fingerprint:
+                self._words = await self._read(fingerprint)
             return self._words
 
-    def forget(self) -> None:
-        """Another model is served: ask again next time."""
-        self._words = None
-
-    async def _read(self) -> Words:
+    async def _read(self, fingerprint: str) -> Words:
         described = await self._encoder.describe()
         rows: list[Vector] = []
         step = described.max_batch_items
         for start in range(0, len(self._labels), step):
-            rows.extend(await self._rows(self._labels[start : start + step], described.fingerprint))
-        floor = described.noise_floors.get(Direction.TEXT_TO_IMAGE, -1.0)
-        return Words(self._labels, np.stack(rows), floor, described.fingerprint, described.max_batch_items)
+            rows.extend(await self._rows(self._labels[start : start + step], fingerprint))
+        return Words(fingerprint, np.stack(rows), described.noise_floors.get(Direction.TEXT_TO_IMAGE, -1.0))
 
     async def _rows(self, labels: Sequence[str], fingerprint: str) -> list[Vector]:
         found = await self._encoder.encode_texts(

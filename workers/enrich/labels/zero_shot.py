@@ -1,8 +1,8 @@
 """Which labels fit a picture: those that stand out among all labels. Pure.
 
-A fixed score is no rule. Of a thousand labels that have nothing to do with a picture ten pass a noise floor that
-keeps 99 % out, and some labels score high for every picture (hubs). So each label is first measured against itself:
-how far this picture lies above what other pictures get from it; then against the other labels of the same picture.
+A fixed score is no rule: of a thousand labels that have nothing to do with a picture, ten pass a noise floor that
+keeps 99 % out. So a label is measured against the others of the same picture. Nearly all of them say nothing about
+it: their mean and spread are its noise.
 """
 
 from __future__ import annotations
