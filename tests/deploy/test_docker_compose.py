@@ -27,6 +27,8 @@ from tests.deploy.rendering import PROGRAMS
 
 OPENAI_FILE = ROOT / "deploy" / "docker" / "openai.yml"
 OPENAI = {"IMAGERAG_GENERATOR_OPENAI_BASE_URL": "http://vllm:8000/v1", "IMAGERAG_GENERATOR_OPENAI_MODEL": "some"}
+CAPTIONS_FILE = ROOT / "deploy" / "docker" / "captions.yml"
+CAPTIONS = {"IMAGERAG_WORKERS_CAPTION_BASE_URL": "http://vllm:8000/v1", "IMAGERAG_WORKERS_CAPTION_MODEL": "some"}
 Change = Callable[[Body], object]
 # What is changed, in all services by their names: s["gateway"]["user"] = ...
 MUTATIONS: dict[str, list[Callable[[Body], object]]] = {
@@ -128,6 +130,11 @@ def test_the_cluster_with_a_language_model_holds_the_rule(rule: str) -> None:
     assert list(COMPOSE_RULES[rule](config(COMPOSE_FILE, OPENAI_FILE, variables=OPENAI))) == []
 
 
+@pytest.mark.parametrize("rule", COMPOSE_RULES)
+def test_the_cluster_with_captions_holds_the_rule(rule: str) -> None:
+    assert list(COMPOSE_RULES[rule](config(COMPOSE_FILE, CAPTIONS_FILE, variables=CAPTIONS))) == []
+
+
 @pytest.mark.parametrize(("rule", "number"), CASES)
 def test_the_rule_sees_what_it_is_for(rule: str, number: int) -> None:
     mutated = copy.deepcopy(cluster())
@@ -156,6 +163,13 @@ def test_a_language_model_must_be_named(missing: str) -> None:
         config(
             COMPOSE_FILE, OPENAI_FILE, variables={name: value for name, value in OPENAI.items() if name != missing}
         )
+
+
+@pytest.mark.parametrize("missing", CAPTIONS)
+def test_a_model_for_captions_must_be_named(missing: str) -> None:
+    named = {name: value for name, value in CAPTIONS.items() if name != missing}
+    with pytest.raises(ValueError, match=missing):
+        config(COMPOSE_FILE, CAPTIONS_FILE, variables=named)
 
 
 def compose_lint(path: Path) -> list[str]:
@@ -191,7 +205,8 @@ def test_compose_lint_is_content(tmp_path: Path) -> None:
 
 def test_every_variable_is_documented_with_its_default() -> None:
     used = variables_used(COMPOSE_FILE.read_text(encoding="utf-8"))
-    used |= variables_used(OPENAI_FILE.read_text(encoding="utf-8"))
+    for file in (OPENAI_FILE, CAPTIONS_FILE):
+        used |= variables_used(file.read_text(encoding="utf-8"))
     documented = documented_variables((ROOT / ".env.example").read_text(encoding="utf-8"))
     assert documented == used | {"COMPOSE_PROFILES": None}
 

@@ -20,8 +20,8 @@ EXTRAS = {
     "retriever": ["retriever"],
     "generator": ["generator"],
     "gateway": ["gateway", "s3"],
-    "workers": ["workers", "s3"],
-    "cli": ["cli", "operations", "s3"],
+    "workers": ["workers", "tables", "captions", "s3"],
+    "cli": ["cli", "operations", "tables", "s3"],
 }
 """Every image, and the extras whose packages it has."""
 _FOREIGN = {
@@ -40,8 +40,10 @@ def every_deployable_has_an_image(file: Dockerfile) -> Findings:
     declared = set(
         tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     )
-    # The embedded store is for one machine; `up` and `dev` are collections of the others.
-    for extra in declared - {"store", "up", "dev"} - {name for names in EXTRAS.values() for name in names}:
+    # The embedded store and the local model for captions are for one machine; `up` and `dev` are collections.
+    for extra in (
+        declared - {"store", "captions-local", "up", "dev"} - {name for names in EXTRAS.values() for name in names}
+    ):
         yield f"the extra {extra} is in no image"
 
 
