@@ -2,30 +2,18 @@
 
 import asyncio
 import re
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, FilePayload, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from tests.fixtures.api_keys import key_line, write_keys
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway, stored_picture
+from tests.fixtures.pages import CHROMIUM, OpenPage, opened_pages, png, running_browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = '<img src=x onerror="window.canary=1"><script>window.canary=1</script>'
-OpenPage = Callable[..., Awaitable[Page]]
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
@@ -35,10 +23,8 @@ pytestmark = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+    async with running_browser() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -56,33 +42,8 @@ def filled(gateway: RunningGateway) -> RunningGateway:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def open_page(browser: Browser, gateway: RunningGateway) -> AsyncIterator[OpenPage]:
-    """Opens pages; at the end none of them may have complained or asked for anything elsewhere."""
-    complaints: list[str] = []
-    addresses: list[str] = []
-    contexts: list[BrowserContext] = []
-
-    async def open_one(path: str = "/", **context: Any) -> Page:
-        context.setdefault("locale", "en-US")
-        contexts.append(await browser.new_context(**context))
-        page = await contexts[-1].new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: addresses.append(request.url))
-        await page.goto(gateway.url + path)
-        return page
-
-    yield open_one
-    for context in contexts:
-        await context.close()
-    assert complaints == []
-    elsewhere = [url for url in addresses if not url.startswith((gateway.url, "blob:", "data:"))]
-    assert elsewhere == []
-
-
-def png(name: str, seed: int) -> FilePayload:
-    """A file as a person would choose it."""
-    return FilePayload(name=name, mimeType="image/png", buffer=drawn_picture(seed))
+    async with opened_pages(browser, gateway.url) as open_one:
+        yield open_one
 
 
 async def test_a_search_shows_hits_and_why(filled: RunningGateway, open_page: OpenPage) -> None:
@@ -201,26 +162,6 @@ async def test_an_item_opens_large_and_finds_its_like(filled: RunningGateway, op
     await expect(dialog).to_be_hidden()
     await expect(page.locator(".chip")).to_contain_text("A rocket")
     await expect(page.locator(".card")).to_have_count(4)
-
-
-async def test_added_pictures_are_followed_to_their_end(gateway: RunningGateway, open_page: OpenPage) -> None:
-    page = await open_page()
-    await page.click("#open-add")
-    files = [png(f"{number}.png", number) for number in range(3)]
-    refused = FilePayload(name="drawing.svg", mimeType="image/svg+xml", buffer=b"<svg/>")
-    await page.set_input_files("#add-files", [*files, refused])
-    await expect(page.locator(".job .state")).to_have_text("Waiting for a worker…")
-    while not gateway.ledger.open_jobs():
-        await asyncio.sleep(0.02)
-    ((tenant, job_id),) = gateway.ledger.open_jobs()
-    job = gateway.ledger.job(tenant, job_id)
-    gateway.work(job, fail=("1.png",))
-    gateway.ledger.close(job)
-    await expect(page.locator(".job .state")).to_have_text("2 added, 2 not")
-    reasons = page.locator(".failures li")
-    await expect(reasons).to_have_count(2)
-    await expect(reasons.nth(0)).to_contain_text("SVG")
-    await expect(reasons.nth(1)).to_contain_text("1.png")
 
 
 async def test_a_picture_without_words_shows_its_file_name(gateway: RunningGateway, open_page: OpenPage) -> None:

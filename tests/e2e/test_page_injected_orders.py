@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from services.generator.app import compose
 from services.generator.settings import GeneratorSettings
-from tests.e2e.test_page import CHROMIUM, SWITCHES
 from tests.fixtures.gateway import running_gateway
 from tests.fixtures.injections import HONEST, INJECTIONS, obey, store_injection
 from tests.fixtures.openai_server import MODEL, OpenAIServer, Script, openai_server
+from tests.fixtures.pages import CHROMIUM, SWITCHES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 FOREIGN = """[...document.querySelectorAll("[href], [src], [srcset], [action], [srcdoc], script, iframe")]

@@ -1,31 +1,37 @@
-// Adding pictures: each drop becomes a job, shown until it is done.
+// Adding files of any kind: each drop becomes one job or several, shown until they are done.
 
-import { ApiError, failures, info, job, upload } from "./api.js";
+import { ApiError, info } from "./api.js";
+import { jobs } from "./api_jobs.js";
+import { readOptions, renderOptions } from "./add_options.js";
 import { byId, h, icon } from "./dom.js";
-import { number, percent, t } from "./i18n.js";
+import { named } from "./dropped_files.js";
+import { dateTime, number, t } from "./i18n.js";
 import { closing } from "./item_dialog.js";
-import { explain } from "./trouble.js";
+import { JobCard } from "./job_card.js";
+import { groups, isSending, sendGroup } from "./sending.js";
 
-const FILES_PER_JOB = 200;
-const BYTES_PER_JOB = 256 * 1024 * 1024;
-const LOOK_EVERY_MS = 600;
+const JOBS_LOOKED_AT = 20;
 
 let list = null;
+let told = null;
 let whenStored = () => {};
+const shown = new Set();
 
 export const onStored = (listener) => (whenStored = listener);
 
-/** Show the dialog. */
+/** Show the dialog, and the jobs that are under way. */
 export function openAdd() {
   const dialog = byId("add-dialog");
   if (!list) build(dialog);
-  if (!dialog.open) dialog.showModal();
+  if (dialog.open) return;
+  dialog.showModal();
+  showRunning();
 }
 
-/** Show the dialog and take the files in. */
+/** Show the dialog and take the files in: `{name, file}` each. */
 export function addFiles(files) {
   openAdd();
-  for (const group of groups([...files])) follow(group);
+  for (const group of groups(files)) follow(group);
 }
 
 /** The dialog's sentences in another language; entries of finished jobs stay as they are. */
@@ -34,109 +40,85 @@ export function rebuildAdd() {
 }
 
 function build(dialog) {
-  const chooser = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, id: "add-files" });
-  chooser.addEventListener("change", () => {
-    addFiles(chooser.files);
-    chooser.value = "";
-  });
-  list ??= h("ul", { class: "jobs", "aria-live": "polite" });
-  const area = h(
-    "button",
-    { type: "button", class: "drop-area", id: "drop-area", onclick: () => chooser.click() },
-    icon("picture"),
-    h("strong", {}, t("add.drop")),
-    h("span", {}, t("add.or")),
-  );
+  list ??= h("ul", { class: "jobs" });
+  told ??= h("p", { class: "unseen", role: "status" });
   dialog.replaceChildren(
     h("div", { class: "dialog-head" }, h("h2", { id: "add-title" }, t("add.title")), h("button", closing(dialog), icon("close"))),
-    h("div", { class: "add-body" }, area, chooser, list),
+    h("div", { class: "add-body" }, area(), renderOptions(), list, told),
   );
 }
 
-function groups(files) {
-  const found = [[]];
-  let bytes = 0;
-  for (const file of files) {
-    const last = found.at(-1);
-    if (last.length && (last.length >= FILES_PER_JOB || bytes + file.size > BYTES_PER_JOB)) {
-      found.push([file]);
-      bytes = file.size;
-    } else {
-      last.push(file);
-      bytes += file.size;
-    }
-  }
-  return found.filter((group) => group.length);
+function area() {
+  const files = chooser({ id: "add-files" });
+  const folder = chooser({ id: "add-folder", webkitdirectory: true });
+  return h(
+    "div",
+    { class: "drop-area", id: "drop-area" },
+    files,
+    folder,
+    h(
+      "button",
+      { type: "button", class: "choose-files", onclick: () => files.click() },
+      icon("files"),
+      h("strong", {}, t("add.drop")),
+      h("span", {}, t("add.or")),
+    ),
+    h("button", { type: "button", class: "choose-folder", onclick: () => folder.click() }, t("add.folder")),
+  );
+}
+
+function chooser(attributes) {
+  const input = h("input", { type: "file", multiple: true, hidden: true, ...attributes });
+  input.addEventListener("change", () => {
+    addFiles(named(input.files));
+    input.value = "";
+  });
+  return input;
 }
 
 async function follow(files) {
-  const entry = newEntry(files);
+  const card = newCard(files.length === 1 ? files[0].name : t("add.job", { n: number(files.length) }));
+  const stopping = new AbortController();
+  const giveUp = () => stopping.abort();
+  let startedAt = 0;
+  card.uploading(0, 0, 0, giveUp);
   try {
     await info(); // asks for a key if one is needed
-    const accepted = await upload(files, (share) => entry.uploading(share));
-    entry.refuse(accepted.rejected);
-    await watch(accepted, entry);
+    const accepted = await sendGroup(files, readOptions(), (sent, total) => {
+      startedAt ||= performance.now();
+      card.uploading(sent, total, startedAt, giveUp);
+    }, stopping.signal);
+    shown.add(accepted.job_id);
+    await card.accepted(accepted);
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    entry.fail(error);
+    if (error.name === "AbortError") card.givenUp();
+    else if (error instanceof ApiError) card.refused(error);
+    else throw error;
   }
 }
 
-async function watch(accepted, entry) {
-  for (;;) {
-    const state = await job(accepted.job_id).catch(notNow);
-    if (state.state) entry.update(state, accepted.rejected.length);
-    if (state.state && (state.state !== "running" || state.pending === 0)) break;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(LOOK_EVERY_MS, (state.retryAfterS ?? 0) * 1000)));
+/** Jobs that were begun elsewhere, or before the page was opened anew. */
+async function showRunning() {
+  const found = await jobs(JOBS_LOOKED_AT).catch(() => ({ jobs: [] }));
+  for (const job of found.jobs) {
+    if (shown.has(job.id) || !["running", "paused"].includes(job.state)) continue;
+    shown.add(job.id);
+    newCard(nameOf(job)).accepted({ job_id: job.id, rejected: [] });
   }
-  const failed = (await failures(accepted.job_id)).failures;
-  entry.refuse([...accepted.rejected, ...failed]);
-  whenStored();
 }
 
-/** The job goes on whether or not one look at it succeeds. */
-function notNow(error) {
-  if (error instanceof ApiError && error.problem.retryable) return { retryAfterS: error.retryAfterS };
-  throw error;
+function nameOf(job) {
+  if (job.source.path) return job.source.path;
+  return job.total ? t("add.items", { n: number(job.total) }) : dateTime(job.created_at);
 }
 
-function newEntry(files) {
-  const name = files.length === 1 ? files[0].name : t("add.job", { n: number(files.length) });
-  const state = h("span", { class: "state" }, t("add.uploading", { percent: percent(0) }));
-  const bar = h("progress", { max: "1", value: "0", "aria-label": name });
-  const reasons = h("ul", { class: "failures" });
-  list.prepend(h("li", { class: "job" }, h("div", { class: "job-head" }, h("strong", {}, name), state), bar, reasons));
-  return {
-    uploading(share) {
-      bar.value = share / 2;
-      state.textContent = share < 1 ? t("add.uploading", { percent: percent(share) }) : t("add.waiting");
-    },
-    update(progress, rejected) {
-      const done = progress.total - progress.pending;
-      bar.value = 0.5 + done / progress.total / 2;
-      state.textContent = sentence(progress, done, rejected);
-    },
-    refuse(refused) {
-      reasons.replaceChildren(...refused.map(refusal));
-    },
-    fail(error) {
-      bar.hidden = true;
-      state.textContent = t("add.none");
-      const rejected = error.problem.rejected ?? [];
-      reasons.replaceChildren(...(rejected.length ? rejected : [{ name, message: explain(error) }]).map(refusal));
-    },
-  };
+function newCard(name) {
+  const card = new JobCard(name, () => {
+    told.textContent = `${name}: ${card.state.textContent}`;
+    whenStored();
+  });
+  list.prepend(card.element);
+  return card;
 }
 
-function sentence(progress, done, rejected) {
-  if (progress.state === "cancelled") return t("add.cancelled");
-  if (progress.pending > 0) {
-    return done ? t("add.running", { done: number(done), total: number(progress.total) }) : t("add.waiting");
-  }
-  const failed = progress.failed + rejected;
-  const n = number(progress.total - progress.failed);
-  return failed ? t("add.some", { n, failed: number(failed) }) : t("add.done", { n });
-}
-
-const refusal = ({ name, message }) =>
-  h("li", {}, h("span", { class: "name" }, name), " ", h("span", { class: "reason" }, message));
+window.addEventListener("beforeunload", (event) => isSending() && event.preventDefault());

@@ -19,7 +19,8 @@ export const onKeyNeeded = (ask) => (askForKey = ask);
 export const saveKey = (key) => sessionStorage.setItem(KEPT_KEY, key);
 export const hasKey = () => Boolean(sessionStorage.getItem(KEPT_KEY));
 
-function authorization() {
+/** The header that presents the key. */
+export function authorization() {
   const key = sessionStorage.getItem(KEPT_KEY);
   return key ? { authorization: `Bearer ${key}` } : {};
 }
@@ -33,17 +34,21 @@ export async function request(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new ApiError({ code: "network" });
   }
-  if (response.status === 401 && askForKey) {
-    const sentKey = hasKey();
-    const { detail } = await problemOf(response);
-    await askForKey(sentKey ? detail : "");
+  if (response.status === 401) {
+    await keyAskedFor(await problemOf(response));
     return request(path, options);
   }
   if (!response.ok) throw new ApiError(await problemOf(response), seconds(response.headers.get("retry-after")));
   return response;
 }
 
-const seconds = (text) => Number.parseInt(text ?? "", 10) || 0;
+/** Resolves once a key was entered, in place of the one that was refused with `problem`, if there was one. */
+export async function keyAskedFor(problem) {
+  if (!askForKey) throw new ApiError(problem);
+  await askForKey(hasKey() ? problem.detail : "");
+}
+
+export const seconds = (text) => Number.parseInt(text ?? "", 10) || 0;
 
 async function problemOf(response) {
   try {
@@ -53,12 +58,10 @@ async function problemOf(response) {
   }
 }
 
-const getJson = async (path, options) => (await request(path, options)).json();
+export const getJson = async (path, options) => (await request(path, options)).json();
 
 export const info = () => getJson("/v1/info");
 export const facets = (field) => getJson(`/v1/facets?field=${encodeURIComponent(field)}`);
-export const job = (id) => getJson(`/v1/jobs/${encodeURIComponent(id)}`);
-export const failures = (id) => getJson(`/v1/jobs/${encodeURIComponent(id)}/failures?limit=50`);
 
 /** Search; `picture` is a Blob or null. */
 export async function search(query, picture, signal) {
@@ -82,7 +85,8 @@ function body(query, picture) {
   return { body: form };
 }
 
-async function* events(stream) {
+/** The events of a stream, as pairs of name and data. */
+export async function* events(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {
@@ -100,27 +104,6 @@ async function* events(stream) {
       if (event && data) yield [event, JSON.parse(data)];
     }
   }
-}
-
-/** Send files as one job. fetch cannot tell how far an upload is, XMLHttpRequest can. */
-export function upload(files, onProgress) {
-  const form = new FormData();
-  for (const file of files) form.append("files", file, file.name);
-  return new Promise((resolve, reject) => {
-    const sending = new XMLHttpRequest();
-    sending.open("POST", "/v1/jobs");
-    for (const [name, value] of Object.entries(authorization())) sending.setRequestHeader(name, value);
-    sending.responseType = "json";
-    sending.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    sending.onload = () => {
-      const problem = sending.response ?? { code: "unreadable", detail: `HTTP ${sending.status}` };
-      if (sending.status === 202) resolve(sending.response);
-      else if (sending.status === 401 && askForKey) resolve(askForKey(problem.detail).then(() => upload(files, onProgress)));
-      else reject(new ApiError(problem, seconds(sending.getResponseHeader("retry-after"))));
-    };
-    sending.onerror = () => reject(new ApiError({ code: "network" }));
-    sending.send(form);
-  });
 }
 
 /** A picture of an item as a Blob. */

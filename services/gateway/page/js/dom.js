@@ -4,6 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 const ICONS = {
   picture: ["M4 5h16v14H4z", "M4 16l5-5 4 4 3-3 4 4", "M15.5 9.2a1.2 1.2 0 1 0 0 .1"],
+  files: ["M8 3h7l4 4v10H8z", "M15 3v4h4", "M5 7v14h10"],
   arrow: ["M12 19V5", "M6 11l6-6 6 6"],
   plus: ["M12 5v14", "M5 12h14"],
   close: ["M6 6l12 12", "M18 6L6 18"],

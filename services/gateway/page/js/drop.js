@@ -3,6 +3,7 @@
 import { addFiles } from "./add.js";
 import { searchWith } from "./composer.js";
 import { byId } from "./dom.js";
+import { filesOf } from "./dropped_files.js";
 
 let depth = 0;
 
@@ -25,7 +26,8 @@ export function initDrop() {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     hide(overlay);
-    take(zoneOf(event.target), [...event.dataTransfer.files]);
+    const zone = zoneOf(event.target);
+    filesOf(event.dataTransfer).then((files) => take(zone, files));
   });
 }
 
@@ -35,8 +37,11 @@ const zoneOf = (target) => (adding() ? "add" : (target.closest?.(".drop-zone")?.
 
 function take(zone, files) {
   if (!files.length) return;
-  if (zone === "add" || (zone === "" && files.length > 1)) addFiles(files);
-  else searchWith(files[0]);
+  const [{ file }] = files;
+  // What cannot be searched with is meant to be added, wherever it was dropped.
+  if (zone !== "add" && files.length === 1 && file.type.startsWith("image/")) searchWith(file);
+  else if (zone === "search" && file.type.startsWith("image/")) searchWith(file);
+  else addFiles(files);
 }
 
 function mark(target) {

@@ -24,6 +24,22 @@ export function t(key, parts = {}) {
 
 export const number = (value, options = {}) => new Intl.NumberFormat(language, options).format(value);
 export const percent = (share) => number(share, { style: "percent" });
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+
+/** A number of bytes, e.g. "1.2 GB". */
+export function bytes(count) {
+  const step = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
+  return number(count / 1000 ** step, { style: "unit", unit: UNITS[step], unitDisplay: "short", maximumFractionDigits: step > 1 ? 1 : 0 });
+}
+
+/** Seconds as a clock shows them, e.g. "3:20". */
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const two = (value) => String(value).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
 export const dateTime = (iso) =>
   new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
 
