@@ -41,6 +41,8 @@ PROOF: dict[str, Any] = {
     "cancelled": False,
     "job_id": "j",
     "proven": True,
+    "duplicates": dict.fromkeys(("linked_exact", "linked_near", "skipped_exact", "skipped_near"), 0),
+    "firsts_deleted": 0,
     "faults": {},
     "findings": [],
 }
