@@ -24,8 +24,10 @@ async def compose(settings: VisionSettings) -> AsyncIterator[HttpServer]:
     """Load the model and yield the server.
 
     Raises:
-        SettingsError: The model cannot be loaded, or would be open to the network without a key.
+        SettingsError: No model is named, it cannot be loaded, or would be open to the network without a key.
     """
+    if not settings.model:
+        raise SettingsError("IMAGERAG_VISION_MODEL: write the hub id or the folder of a vision-language model")
     _check_exposure(settings)
     backend = await asyncio.to_thread(_load, settings)
     yield HttpServer(application(settings, backend), settings.host, settings.port)

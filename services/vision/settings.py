@@ -24,7 +24,7 @@ class VisionSettings(ServiceSettings):
 
     port: int = Field(default=50054, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
-    model: str = Field(min_length=1)
+    model: str = ""
     """Hub id or folder of a vision-language model of transformers, with its processor and chat template: \
 HuggingFaceTB/SmolVLM-256M-Instruct, Qwen/Qwen2-VL-2B-Instruct, llava-hf/llava-1.5-7b-hf."""
     model_revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")

@@ -20,6 +20,7 @@ from services.gateway.settings import GatewaySettings
 from services.generator.settings import GeneratorSettings
 from services.retriever.settings import RetrieverSettings
 from services.store.settings import StoreSettings
+from services.vision.settings import VisionSettings
 from workers.settings import WorkersSettings
 
 README = Path(__file__).parents[3] / "README.md"
@@ -29,6 +30,7 @@ TABLES: dict[str, type[BaseSettings]] = {
     "retriever": RetrieverSettings,
     "encoder": EncoderSettings,
     "generator": GeneratorSettings,
+    "vision": VisionSettings,
     "store": StoreSettings,
     "workers": WorkersSettings,
     "command line": CliSettings,
