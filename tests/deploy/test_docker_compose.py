@@ -29,6 +29,8 @@ OPENAI_FILE = ROOT / "deploy" / "docker" / "openai.yml"
 OPENAI = {"IMAGERAG_GENERATOR_OPENAI_BASE_URL": "http://vllm:8000/v1", "IMAGERAG_GENERATOR_OPENAI_MODEL": "some"}
 CAPTIONS_FILE = ROOT / "deploy" / "docker" / "captions.yml"
 CAPTIONS = {"IMAGERAG_WORKERS_CAPTION_BASE_URL": "http://vllm:8000/v1", "IMAGERAG_WORKERS_CAPTION_MODEL": "some"}
+URLS_FILE = ROOT / "deploy" / "docker" / "urls.yml"
+URLS = {"IMAGERAG_WORKERS_URL_HOSTS": "images.example.com"}
 Change = Callable[[Body], object]
 # What is changed, in all services by their names: s["gateway"]["user"] = ...
 MUTATIONS: dict[str, list[Callable[[Body], object]]] = {
@@ -135,6 +137,20 @@ def test_the_cluster_with_captions_holds_the_rule(rule: str) -> None:
     assert list(COMPOSE_RULES[rule](config(COMPOSE_FILE, CAPTIONS_FILE, variables=CAPTIONS))) == []
 
 
+@pytest.mark.parametrize("rule", COMPOSE_RULES)
+def test_the_cluster_that_fetches_holds_the_rule(rule: str) -> None:
+    assert list(COMPOSE_RULES[rule](config(COMPOSE_FILE, URLS_FILE, variables=URLS))) == []
+
+
+def test_the_cluster_that_fetches_has_its_own_place_for_it() -> None:
+    services = config(COMPOSE_FILE, URLS_FILE, variables=URLS)["services"]
+    for name, size in {"worker-interactive": "512m", "worker-bulk": "1g"}.items():
+        assert services[name]["tmpfs"] == [f"/tmp:size={size},mode=1777"]
+        assert set(services[name]["networks"]) == {"back", "web"}
+    with pytest.raises(ValueError, match="IMAGERAG_WORKERS_URL_HOSTS"):
+        config(COMPOSE_FILE, URLS_FILE, variables={})
+
+
 @pytest.mark.parametrize(("rule", "number"), CASES)
 def test_the_rule_sees_what_it_is_for(rule: str, number: int) -> None:
     mutated = copy.deepcopy(cluster())
@@ -205,7 +221,7 @@ def test_compose_lint_is_content(tmp_path: Path) -> None:
 
 def test_every_variable_is_documented_with_its_default() -> None:
     used = variables_used(COMPOSE_FILE.read_text(encoding="utf-8"))
-    for file in (OPENAI_FILE, CAPTIONS_FILE):
+    for file in (OPENAI_FILE, CAPTIONS_FILE, URLS_FILE):
         used |= variables_used(file.read_text(encoding="utf-8"))
     documented = documented_variables((ROOT / ".env.example").read_text(encoding="utf-8"))
     assert documented == used | {"COMPOSE_PROFILES": None}

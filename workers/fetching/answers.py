@@ -12,6 +12,7 @@ from workers.fetching.passing import PassingError, retry_after_s
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GOOD = frozenset({200, 203})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_MOST_DIGITS = 18
 _MEANINGS = {
     401: "it wants a password",
     402: "it wants to be paid",
@@ -52,7 +53,7 @@ class Answer:
     def announced_bytes(self) -> int | None:
         """The length that it announces; None if it does not."""
         text = self.header(b"content-length")
-        return int(text) if text is not None and text.isascii() and text.isdigit() else None
+        return int(text[:_MOST_DIGITS]) if text is not None and text.isascii() and text.isdigit() else None
 
     @property
     def content_type(self) -> str:

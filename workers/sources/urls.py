@@ -74,6 +74,8 @@ def _look(web: WebFiles, entry: UrlEntry) -> Listed | None:
         if error.retryable:
             raise
         return entry.failed(error)
+    except Exception:
+        return _unforeseen(entry)
     return entry.listed(line) if line else None
 
 
@@ -91,6 +93,10 @@ def _inside(web: WebFiles, entry: UrlEntry, after: str) -> Iterator[Listed]:
             raise
         yield entry.failed(error)
     except Exception:
-        # Unforeseen in one file of many: the log has it, and the others go on.
-        log.exception("url_failed", host=entry.name.partition("://")[2].partition("/")[0])
-        yield entry.failed(InternalError())
+        yield _unforeseen(entry)
+
+
+def _unforeseen(entry: UrlEntry) -> Listed:
+    """Of one URL of many: the log has it, and the others go on."""
+    log.exception("url_failed", host=entry.name.partition("://")[2].partition("/")[0])
+    return entry.failed(InternalError())
