@@ -188,7 +188,8 @@ async def test_a_large_file_goes_by_itself(gateway: RunningGateway, open_page: O
           const { sendFile, createJob } = await import("/page/js/api_jobs.js");
           const file = new File(["%PDF-1.7 " + "0".repeat(3_000_000)], "large.pdf");
           const told = [];
-          const upload = await sendFile(file, (sent, total) => told.push(sent / total), new AbortController().signal);
+          const { signal } = new AbortController();
+          const upload = await sendFile(file, (sent, total) => told.push(sent / total), signal);
           if (told.at(-1) !== 1) throw new Error("not told of its end");
           await createJob([{ upload, name: "large.pdf" }], { ocr: true });
         }"""
