@@ -27,7 +27,7 @@ from services.common.errors import (
 from services.common.media.images import ImageLimits
 from services.common.objects import LocalObjects
 from tests.fixtures.gateway import drawn_picture
-from tests.fixtures.openai_server import MODEL, Call, OpenAIServer, Script, openai_server
+from tests.fixtures.openai_server import MODEL, Call, OpenAIServer, Response, Script, openai_server
 from workers.caption_settings import CaptionSettings
 from workers.enrich.captions.enricher import CaptionEnricher
 from workers.enrich.captions.opening import open_captions
@@ -186,6 +186,18 @@ async def test_an_endpoint_that_knows_no_schema_is_asked_in_simpler_words(
         assert len(model.calls) == calls
         await one(enricher, picture(2))
     assert len(model.calls) == calls + 1, "what it knows is remembered"
+
+
+async def test_first_calls_at_once_all_find_out_what_the_endpoint_knows(
+    model: OpenAIServer, tmp_path: Path
+) -> None:
+    def knows_no_forms(call: Call) -> Response | None:
+        return (400, {}, {"error": {"message": "unknown field"}}) if "response_format" in call.body else None
+
+    model.script.refuse, model.script.first_s = knows_no_forms, 0.05
+    async with captions(model, tmp_path, caption_concurrent=4) as enricher:
+        found = await enricher.enrich([picture(number) for number in range(6)])
+    assert found == [Enrichment(caption=CAPTION)] * 6
 
 
 async def test_an_endpoint_that_is_away_costs_a_job_no_time(model: OpenAIServer, tmp_path: Path) -> None:

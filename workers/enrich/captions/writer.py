@@ -120,7 +120,7 @@ class CaptionWriter:
             try:
                 answer = await self._call(url, form)
             except RefusedError as error:
-                plainer = simpler(form) if self._may_be_the_form(error.refusal) else None
+                plainer = simpler(form) if self._may_be_the_form(error.refusal, form) else None
                 if plainer is None:
                     raise self._refused(error.refusal) from None
                 form = plainer
@@ -154,11 +154,12 @@ class CaptionWriter:
             self._breaker.failed()
         return refusal.as_error()
 
-    def _may_be_the_form(self, refusal: Refusal) -> bool:
+    def _may_be_the_form(self, refusal: Refusal, form: Form) -> bool:
         """Servers word it in many ways that they know no `response_format`; some blame the picture."""
-        if self._is_proven or refusal.status not in _REFUSING_STATUS:
+        # Of several first calls at once, one may have found out already what the endpoint takes.
+        if self._is_proven and form == self._form:
             return False
-        return refusal.reason in _OF_ONE_PICTURE
+        return refusal.status in _REFUSING_STATUS and refusal.reason in _OF_ONE_PICTURE
 
 
 def log_failure(refusal: Refusal, error: Exception, attempt: int) -> None:
