@@ -76,6 +76,7 @@ function facts(hit) {
     ["item.page", item.position?.page && number(item.position.page)],
     ["item.time", item.position?.timestamp_s != null && `${number(item.position.timestamp_s)} s`],
     ["item.document_id", item.document_id],
+    ["item.duplicate_of", item.duplicate_of && duplicateOf(item.duplicate_of)],
     ["item.source_uri", item.source_uri],
     ["item.key", ownKey(item) && h("code", {}, item.key)],
     ["item.ingested_at", dateTime(item.ingested_at)],
@@ -85,6 +86,7 @@ function facts(hit) {
   return h("dl", {}, [...own, ...rows].filter(([, value]) => value).flatMap(row));
 }
 
+const duplicateOf = (first) => h("span", {}, t(`duplicate.${first.kind}`), " ", h("code", {}, first.id));
 // Without a key of the client's own the content is the key: of no use to a person.
 const ownKey = (item) => !item.key.startsWith("sha256:");
 const row = ([name, value, literal]) => [h("dt", {}, literal ? name : t(name)), h("dd", {}, value)];
