@@ -193,7 +193,13 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
             ),
             Requeueing(ledger, publish),
             Tidying(DeleteLog(objects), redis, timedelta(days=settings.deletes_kept_days)),
-            Sweeping(objects, ledger, redis, timedelta(hours=settings.uploads_kept_hours)),
+            Sweeping(
+                objects,
+                ledger,
+                redis,
+                timedelta(hours=settings.uploads_kept_hours),
+                timedelta(seconds=settings.uploads_grace_s),
+            ),
         )
 
 

@@ -88,7 +88,9 @@ JSON list."""
         return given
 
     uploads_kept_hours: float = Field(default=24.0, gt=0)
-    """Hours after which an uploaded file goes that no job has named; what a job has read goes within minutes."""
+    """Hours after which an uploaded file goes that no job has named."""
+    uploads_grace_s: float = Field(default=3600.0, ge=0)
+    """Seconds for which an uploaded file stays after it was sent or asked for, although its job has read it."""
 
     @field_validator("source_prefixes", mode="before")
     @classmethod

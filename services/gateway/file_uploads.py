@@ -44,8 +44,8 @@ class FileUploads:
         return await asyncio.to_thread(self._keep, tenant, file)
 
     async def exists(self, tenant: str, sha256: str) -> bool:
-        """Whether the tenant has uploaded a file with this digest."""
-        return await asyncio.to_thread(self._store.exists, tenant, sha256)
+        """Whether the tenant has uploaded a file with this digest; if so it stays for a while."""
+        return await asyncio.to_thread(self._store.ask, tenant, sha256)
 
     def _keep(self, tenant: str, file: BinaryIO) -> Upload:
         with self._store.receive(tenant) as receiving:

@@ -1,4 +1,4 @@
-"""Uploaded files from the object storage to the store: a real worker, encoder and store; gone once they are read."""
+"""Uploaded files on their whole way: a real worker, encoder and store; gone once they are read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.fixtures.encoder import EncoderProcess
 from tests.fixtures.gateway import drawn_picture
 from tests.fixtures.pdf_writer import PdfPage, write_pdf
 from tests.fixtures.store import StoreProcess
-from tests.fixtures.workers import StoredItems, Surroundings, WorkerProcess, wait_until_closed
+from tests.fixtures.workers import QUICK, StoredItems, Surroundings, WorkerProcess, wait_until_closed
 
 LIMIT_S = 90.0
 
@@ -33,7 +33,8 @@ LIMIT_S = 90.0
 def surroundings(tmp_path_factory: pytest.TempPathFactory, encoder: EncoderProcess) -> Iterator[Surroundings]:
     folder = tmp_path_factory.mktemp("uploads")
     with ValkeyProcess(folder / "broker") as broker, StoreProcess(folder / "store" / "data") as store:
-        yield Surroundings(folder / "data", broker.url, store.url, encoder.address)
+        settings = {**QUICK, "IMAGERAG_WORKERS_UPLOADS_GRACE_S": "0"}
+        yield Surroundings(folder / "data", broker.url, store.url, encoder.address, settings=settings)
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,14 @@ class Sweeping:
         ledger: Knows which jobs have read theirs.
         redis: The broker's: remembers whose turn it was. Lost, it costs one more look.
         keep: See `UploadSweep`.
+        grace: As there.
     """
 
-    def __init__(self, objects: ObjectStore, ledger: JobLedger, redis: Redis, keep: timedelta) -> None:
+    def __init__(
+        self, objects: ObjectStore, ledger: JobLedger, redis: Redis, keep: timedelta, grace: timedelta
+    ) -> None:
         self._ledger, self._redis = ledger, redis
-        self._sweep = UploadSweep(objects, self._is_read, keep)
+        self._sweep = UploadSweep(objects, self._is_read, keep, grace)
 
     def run(self) -> None:
         """Sweep, unless it was done within the last minute; a storage that is away is asked again in the next."""

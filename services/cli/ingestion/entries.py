@@ -16,6 +16,9 @@ _FIELDS = frozenset({"key", "title", "text", "tags", "metadata", "source_uri", "
 _LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 """Left behind by systems; hidden files are left out by their first letter."""
 
+CHUNK_BYTES = 1_000_000_000
+"""Of the files of one job: workers begin with the first ones while others are sent."""
+
 Role = Literal["picture", "file", "member"]
 """`picture`: is to be one; `file`: was named by a person and may be anything; `member`: was found in a folder."""
 
@@ -90,10 +93,17 @@ def read_manifest(lines: Iterable[str], folder: Path) -> tuple[list[Entry], list
     return entries, failures
 
 
-def chunks(entries: list[Entry], size: int) -> Iterator[list[Entry]]:
-    """`entries` in lists of at most `size`."""
-    for start in range(0, len(entries), size):
-        yield entries[start : start + size]
+def chunks(entries: Iterable[Entry], size: int, limit_bytes: int = CHUNK_BYTES) -> Iterator[list[Entry]]:
+    """`entries` in lists of at most `size`, and of not many more bytes than `limit_bytes`."""
+    chunk, held_bytes = list[Entry](), 0
+    for entry in entries:
+        chunk.append(entry)
+        held_bytes += entry_bytes(entry)
+        if len(chunk) == size or held_bytes >= limit_bytes:
+            yield chunk
+            chunk, held_bytes = [], 0
+    if chunk:
+        yield chunk
 
 
 def size_bytes(entries: Iterable[Entry]) -> int:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -21,6 +21,8 @@ from services.common.uploads.records import Upload, UploadedEntry
 
 UPLOAD = TypeAdapter(Upload)
 ENTRY = TypeAdapter(UploadedEntry)
+_NEWS = timedelta(seconds=30)
+"""What was asked for so lately need not be noted again."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -52,8 +54,19 @@ class UploadStore:
         except NotFoundError:
             raise _no_such_upload(sha256) from None
 
+    def ask(self, tenant: str, sha256: str) -> bool:
+        """Whether the tenant has uploaded a file. If so it stays for a while, as if it had been sent just now."""
+        try:
+            upload = self.find(tenant, sha256)
+        except NotFoundError:
+            return False
+        now = datetime.now(UTC)
+        if now - upload.received_at > _NEWS:
+            self._objects.put(Names(tenant).known(sha256), UPLOAD.dump_json(replace(upload, received_at=now)))
+        return True
+
     def exists(self, tenant: str, sha256: str) -> bool:
-        """Whether the tenant has uploaded a file; it may be removed later if no job names it."""
+        """Whether the tenant has uploaded a file; it may be removed at any time."""
         return self._objects.exists(Names(tenant).known(_checked(sha256)))
 
     @contextmanager
@@ -137,12 +150,16 @@ class Receiving(AbstractContextManager["Receiving"]):
         now = datetime.now(UTC)
         upload = Upload(self._digest.hexdigest(), self._size_bytes, now, self._place)
         name = Names(self._tenant).known(upload.sha256)
-        if not self._objects.create(name, UPLOAD.dump_json(upload)):
-            before = UPLOAD.validate_json(self._objects.get(name))
+        while not self._objects.create(name, UPLOAD.dump_json(upload)):
+            try:
+                before = UPLOAD.validate_json(self._objects.get(name))
+            except NotFoundError:
+                continue  # it was removed at this moment
             if before.place != upload.place:
                 self._objects.delete_folder(self._place)
                 upload = replace(before, received_at=now)
                 self._objects.put(name, UPLOAD.dump_json(upload))
+            break
         return upload
 
     def discard(self) -> None:

@@ -23,13 +23,11 @@ class _Sets:
 
     Attributes:
         needed: Files that a job is still to read.
-        released: Files that a job has read.
-        over: Jobs whose sets are of no more use.
+        over: Files that a job has read, by job.
     """
 
     needed: set[str] = field(default_factory=set)
-    released: set[str] = field(default_factory=set)
-    over: set[str] = field(default_factory=set)
+    over: dict[str, set[str]] = field(default_factory=dict)
 
 
 class UploadSweep:
@@ -43,10 +41,11 @@ class UploadSweep:
         objects: Where the uploads are kept.
         is_read: See `IsRead`.
         keep: Files that no job has named go after this time.
+        grace: So long a file stays in any case after it was sent or asked for: who asked may name it in a job.
     """
 
-    def __init__(self, objects: ObjectStore, is_read: IsRead, keep: timedelta) -> None:
-        self._objects, self._is_read, self._keep = objects, is_read, keep
+    def __init__(self, objects: ObjectStore, is_read: IsRead, keep: timedelta, grace: timedelta) -> None:
+        self._objects, self._is_read, self._keep, self._grace = objects, is_read, keep, grace
         self._store = UploadStore(objects)
 
     def run(self, now: datetime) -> int:
@@ -59,16 +58,20 @@ class UploadSweep:
 
     def _sweep(self, tenant: str, now: datetime) -> int:
         sets = self._sets(tenant, now)
+        released = {digest for digests in sets.over.values() for digest in digests}
         going = {
             digest: upload
             for digest, upload in self._known(tenant).items()
-            if digest not in sets.needed and (digest in sets.released or now - upload.received_at > self._keep)
+            if digest not in sets.needed
+            and now - upload.received_at > (self._grace if digest in released else self._keep)
         }
         for digest in going:
             self._objects.delete(Names(tenant).known(digest))
         removed = self._remove(tenant, going, self._sets(tenant, now).needed)
-        for job_id in sets.over:
-            self._objects.delete(Names(tenant).set_of(job_id))
+        for job_id, digests in sets.over.items():
+            # A set that is over goes with the last of its files: until then it tells that they were read.
+            if not any(self._store.exists(tenant, digest) for digest in digests - sets.needed):
+                self._objects.delete(Names(tenant).set_of(job_id))
         self._remove_unknown(tenant, now)
         return removed
 
@@ -92,8 +95,7 @@ class UploadSweep:
             digests = {entry.upload for entry in entries if entry.upload}
             is_read = self._is_read(tenant, job_id)
             if is_read or (is_read is None and now - written_at > self._keep):
-                found.released.update(digests)
-                found.over.add(job_id)
+                found.over[job_id] = digests
             else:
                 found.needed.update(digests)
         return found

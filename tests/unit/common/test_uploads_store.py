@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from services.common.jobs.records import ManifestLine
 from services.common.objects import LocalObjects, ObjectStore, open_objects
 from services.common.uploads.layout import ROOT
 from services.common.uploads.records import Upload, UploadedEntry
-from services.common.uploads.store import UploadStore
+from services.common.uploads.store import UPLOAD, UploadStore
 from services.common.uploads.sweep import UploadSweep
 
 KEEP = timedelta(hours=24)
+GRACE = timedelta(minutes=1)
 SOON = timedelta(minutes=5)
 LATE = KEEP + SOON
 CONTENT = b"%PDF-1.7 " + b"x" * 100_000
@@ -54,7 +56,7 @@ class Jobs:
 
 
 def sweep(objects: ObjectStore, jobs: Jobs, after: timedelta = SOON) -> int:
-    return UploadSweep(objects, jobs.is_read, KEEP).run(datetime.now(UTC) + after)
+    return UploadSweep(objects, jobs.is_read, KEEP, GRACE).run(datetime.now(UTC) + after)
 
 
 def test_a_file_is_known_by_its_bytes_and_in_its_tenant_alone(objects: ObjectStore) -> None:
@@ -132,6 +134,25 @@ def test_a_file_stays_while_its_job_reads_and_goes_after(objects: ObjectStore) -
     assert objects.list(f"{ROOT}/shop/sets") == []
 
 
+def test_a_file_that_is_sent_or_asked_for_again_stays_for_another_job(objects: ObjectStore) -> None:
+    """Whoever asks finds it there, and names it in a job a while later."""
+    store, upload = UploadStore(objects), put(objects)
+    store.write_set("shop", "job", entries(upload))
+    assert sweep(objects, Jobs(job=True), timedelta()) == 0
+    assert store.ask("shop", upload.sha256)
+    assert sweep(objects, Jobs(job=True), GRACE / 2) == 0
+    assert sweep(objects, Jobs(job=True), GRACE * 2) == 1, "it is remembered that the job has read it"
+    assert not store.ask("shop", upload.sha256)
+
+
+def test_asking_is_noted(objects: ObjectStore) -> None:
+    upload = put(objects)
+    long_ago = replace(upload, received_at=upload.received_at - timedelta(hours=1))
+    objects.put(f"{ROOT}/shop/known/{upload.sha256}.json", UPLOAD.dump_json(long_ago))
+    assert UploadStore(objects).ask("shop", upload.sha256)
+    assert UploadStore(objects).find("shop", upload.sha256).received_at >= upload.received_at
+
+
 def test_a_file_that_another_job_is_still_to_read_stays(objects: ObjectStore) -> None:
     store, upload = UploadStore(objects), put(objects)
     for job_id in ("first", "second"):
@@ -169,7 +190,7 @@ def test_a_job_that_comes_while_its_file_is_swept_keeps_it(objects: ObjectStore)
             store.write_set("shop", "second", entries(upload))
         return job_id == "first"
 
-    assert UploadSweep(objects, is_read, KEEP).run(datetime.now(UTC)) == 0
+    assert UploadSweep(objects, is_read, KEEP, GRACE).run(datetime.now(UTC) + SOON) == 0
     with store.opened("shop", upload.sha256) as path:
         assert path.read_bytes() == CONTENT
 
@@ -195,6 +216,6 @@ def test_sweeping_twice_at_once_removes_no_more(objects: ObjectStore) -> None:
             sweep(objects, jobs)
         return jobs.is_read(tenant, job_id)
 
-    UploadSweep(objects, is_read, KEEP).run(datetime.now(UTC))
+    UploadSweep(objects, is_read, KEEP, GRACE).run(datetime.now(UTC) + SOON)
     assert store.exists("shop", unread.sha256)
     assert not store.exists("shop", read.sha256)
