@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,6 +21,8 @@ from services.common.errors import ConflictError, ForbiddenError, ImageragError,
 from services.common.jobs.records import JobOptions, ManifestLine
 from services.common.media.store import MediaStore
 from services.common.objects import LocalObjects
+from tests.fixtures.web import Page, WebServer, policy
+from workers.fetching.fetcher import Fetcher
 from workers.opening import table as opener
 from workers.sources.manifest import ManifestSource, read_manifest
 from workers.sources.source import Listed, SourceTools
@@ -186,6 +190,30 @@ def test_a_table_that_was_replaced_is_noticed_and_a_copy_is_not(folder: Path) ->
     path.write_text("text\n1\n3\n")
     with pytest.raises(ConflictError):
         list(ManifestSource(str(path), tools(folder)).lines(cursor))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_pictures_of_the_web_are_kept_in_the_order_of_their_rows(folder: Path, name: str) -> None:
+    pages = {f"/{number}.png": Page(picture(number)) for number in range(20) if number != 7}
+    with WebServer(pages) as server:
+        urls = [server.url(f"/{number}.png") for number in range(20)]
+        if name == "t.csv":
+            (folder / name).write_text("url,text\n" + "".join(f"{url},n\n" for url in urls))
+        else:
+            (folder / name).write_text("".join(json.dumps({"url": url}) + "\n" for url in urls))
+        with Fetcher(policy(server.port)) as fetcher:
+            webbed = replace(tools(folder), fetcher=fetcher)
+            found = list(ManifestSource(str(folder / name), webbed).lines(""))
+    assert [each.line.name for each in found if not each.error] == [url for url in urls if "/7.png" not in url]
+    assert [each.line.source_uri for each in found][:2] == urls[:2]
+    assert [bool(each.error) for each in found] == [number == 7 for number in range(20)]
+    assert all(webbed.media.exists("default", each.line.sha256) for each in found if not each.error)
+
+
+def test_without_fetching_an_address_is_refused(folder: Path) -> None:
+    (folder / "t.csv").write_text("url\nhttp://127.0.0.2/a.png\n")
+    found = listed(folder, "t.csv")
+    assert "IMAGERAG_WORKERS_URL_FETCH" in reasons(found)["row 2"]
 
 
 def test_an_uploaded_table_has_no_folder(folder: Path) -> None:

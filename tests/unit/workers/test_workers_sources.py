@@ -129,7 +129,7 @@ def test_a_manifests_fields_become_a_line(roots: tuple[Path, ...]) -> None:
         ('{"text": "x", "metadata": {"a": ' + "[" * 400 + "]" * 400 + "}}", "invalid_request"),
         ('{"path": "../secret/key.jpg"}', "forbidden"),
         ('{"path": "/etc/passwd"}', "forbidden"),
-        ('{"path": "http://example.org/a.jpg"}', "invalid_request"),
+        ('{"path": "http://example.org/a.jpg"}', "url_forbidden"),
         ('{"path": "file://otherhost/a.jpg"}', "invalid_request"),
     ],
 )

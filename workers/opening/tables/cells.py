@@ -183,6 +183,8 @@ def to_json(value: Any, levels: int = MAX_LEVELS) -> Any:
 
 
 def _plain_number(value: Decimal | Real) -> int | float | None:
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
     number = float(value)
     if not math.isfinite(number):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
@@ -55,14 +55,13 @@ class DelimitedTable:
         self._delimiter = "\t" if name.lower().endswith(_TAB_SUFFIXES) else self._likely_delimiter()
         with self._records() as records:
             self.columns: Sequence[str] = [column.strip() for column in next(records, [])]
-            sample = list(islice(records, _SAMPLE_ROWS))
+            self._sample = _readable(islice(records, _SAMPLE_ROWS))
         if not any(self.columns):
             raise InvalidRequestError("The table is empty: its first row must name the columns.")
         if len(self.columns) > MAX_COLUMNS:
             raise InvalidRequestError(
                 f"The table has {len(self.columns)} columns; at most {MAX_COLUMNS} are read."
             )
-        self._sample = sample
 
     def rows(self, columns: Columns, after: int) -> Iterator[Row]:
         """The rows behind the one with the number `after`.
@@ -103,6 +102,15 @@ class DelimitedTable:
             yield _read_records(text, self._delimiter, self._encoding)
         finally:
             text.detach()  # the file is read again
+
+
+def _readable(records: Iterable[list[str]]) -> list[list[str]]:
+    """The records before the first that cannot be read; whoever reads them all is told of that one."""
+    found: list[list[str]] = []
+    with suppress(InvalidRequestError):
+        for record in records:
+            found.append(record)  # noqa: PERF402 - what came before an error counts
+    return found
 
 
 def likely_delimiter(lines: Sequence[str]) -> str:
