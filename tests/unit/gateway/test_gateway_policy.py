@@ -4,10 +4,11 @@ from fastapi.routing import APIRoute
 
 from services.common.api_keys import Scope
 from services.gateway.policy import RULES, Policy
-from services.gateway.routes import ask, health, items, job_control, jobs, media, page, search, uploads
+from services.gateway.routes import ask, catalogue, health, items, job_control, jobs, media, page, search, uploads
 
 ROUTERS: list[APIRouter] = [
     ask.router,
+    catalogue.router,
     health.router,
     items.router,
     job_control.router,
@@ -49,6 +50,7 @@ def test_who_only_writes_can_follow_and_sees_no_item() -> None:
         "/v1/info",
         "/v1/jobs",
         "/v1/jobs/{job_id}",
+        "/v1/jobs/{job_id}/duplicates",
         "/v1/jobs/{job_id}/events",
         "/v1/jobs/{job_id}/failures",
         "/v1/jobs/{job_id}/verify",

@@ -78,8 +78,8 @@ def test_everything_is_told_in_its_order(objects: ObjectStore) -> None:
     assert [(each.line.name, each.error is None) for each in found] == [
         ("a.png", True),
         ("notes/todo.md, passage 1", True),
-        ("photos.zip: dog.png", True),
         ("photos.zip: x/cat.png", True),
+        ("photos.zip: dog.png", True),
         ("report.pdf, page 1", True),
         ("odd.bin", False),
     ]
