@@ -19,6 +19,7 @@ from transformers import (
     StoppingCriteriaList,
     TextStreamer,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from services.common.errors import InvalidRequestError
 from services.common.settings import SettingsError
@@ -121,6 +122,7 @@ def load_model(model: str, revision: str | None, weights: Path | None, placement
         SettingsError: It is no such model, its files are not to be had, or the device is not there.
     """
     torch.set_num_threads(placement.threads)
+    disable_progress_bar()
     device = _device(placement.device)
     options = {"revision": revision or "main", "cache_dir": weights, "trust_remote_code": False}
     try:

@@ -77,6 +77,20 @@ def test_no_description_is_no_caption(answer: str) -> None:
     assert read_caption(answer, "m") is None
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I cannot describe this image.",
+        "Sorry, this picture shows a person.",
+        "抱歉，我无法描述这张图片。",
+        '{"brief": "I am unable to describe people.", "keywords": []}',
+    ],
+)
+def test_a_model_that_declines_has_described_nothing(answer: str) -> None:
+    assert read_caption(answer, "m") is None
+
+
 def test_prose_is_a_description_too() -> None:
     caption = read_caption("A cat sleeps on a chair. It is red.", "m")
     assert caption == Caption("A cat sleeps on a chair.", "A cat sleeps on a chair. It is red.", model="m")

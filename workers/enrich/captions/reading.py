@@ -24,6 +24,12 @@ _ACTING = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 _SEPARATORS = re.compile(r"[,;、，；\n]+")
 _LETTERS = re.compile(r"\w.*\w", re.DOTALL)
+_REFUSAL = re.compile(
+    r"(I['’]?m|I am) (sorry|unable|not able)|I (cannot|can['’]t|can not|won['’]t)|sorry\b|as an AI\b|"
+    r"很?抱歉|对不起|我(无法|不能)",
+    re.IGNORECASE,
+)
+"""How models decline; what comes with it describes nothing."""
 _FENCE = re.compile(r"^```\w*\s*|\s*```$")
 
 
@@ -43,7 +49,12 @@ def read_caption(answer: str, model: str) -> Caption | None:
     text = without_thoughts(answer[:_READ_CHARS]).strip()
     fields = find_object(text, _FIELDS)
     caption = _of_fields(fields, model) if fields is not None else _of_prose(text, model)
-    return caption if caption.brief or caption.detailed else None
+    return caption if _says_something(caption) else None
+
+
+def _says_something(caption: Caption) -> bool:
+    said = caption.brief or caption.detailed
+    return any(map(str.isalnum, said)) and not _REFUSAL.match(said)
 
 
 def _of_fields(fields: Mapping[str, Any], model: str) -> Caption:
