@@ -20,12 +20,14 @@ _FIXES = {
     "deadline_exceeded": "Try again; `imagerag doctor` says which part is slow or away.",
     "internal": "The log of the gateway has the cause under the request id.",
 }
+_UNDOCUMENTED = {502: "unavailable", 503: "unavailable", 504: "deadline_exceeded"}
 
 
 def to_error(response: httpx.Response) -> CliError:
     """The error that a response with a status of 400 or above stands for."""
     document = _document(response)
-    code = str(document.get("code", "failed"))
+    # A proxy in front of a gateway that restarts answers without a document.
+    code = str(document.get("code") or _UNDOCUMENTED.get(response.status_code, "failed"))
     details = {name: document[name] for name in ("request_id", "rejected", "errors") if document.get(name)}
     message = str(document.get("detail") or f"The gateway answered {response.status_code}.")
     if code == "internal" and document.get("request_id"):
