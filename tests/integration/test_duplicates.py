@@ -135,7 +135,7 @@ async def test_black_frames_and_empty_pages_are_no_duplicates(bench: Bench) -> N
     job = bench.accept(*moments, *pages, *files, exact="skip", near="skip")
     await bench.run(job)
     assert bench.done(job)[:5] == ["stored"] * 5
-    assert bench.done(job)[5:] == ["skipped exact"] * 2, "two files with the same bytes are the same"
+    assert bench.done(job)[5:] == ["stored", "skipped exact"], "two files with the same bytes are the same"
 
 
 async def test_an_item_that_is_there_already_is_updated_and_never_left_out(bench: Bench) -> None:

@@ -91,7 +91,7 @@ def to_item(item_id: str, payload: Mapping[str, Any]) -> Item:
         tags=tuple(payload.get("tags", ())),
         source_uri=payload.get("source_uri", ""),
         document_id=payload.get("document_id", ""),
-        position=_position(position) if position else None,
+        position=to_position(position) if position else None,
         media=Media(**media) if media else None,
         metadata=payload.get(schema.METADATA, {}),
         caption=_caption(caption) if caption else None,
@@ -115,7 +115,8 @@ def to_duplicate(stored: Mapping[str, Any]) -> DuplicateOf:
     return DuplicateOf(stored["item_id"], DuplicateKind(stored["kind"]), stored["similarity"])
 
 
-def _position(stored: Mapping[str, Any]) -> Position:
+def to_position(stored: Mapping[str, Any]) -> Position:
+    """The position of a stored payload."""
     box = stored.get("box")
     return Position(
         page=stored.get("page"), timestamp_s=stored.get("timestamp_s"), box=Box(**box) if box else None

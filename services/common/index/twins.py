@@ -8,11 +8,11 @@ from typing import Any
 
 from qdrant_client import AsyncQdrantClient, models
 
-from services.common.domain import DuplicateKind, DuplicateOf, LegName, Vector
+from services.common.domain import DuplicateKind, DuplicateOf, LegName, Position, Vector
 from services.common.index import schema
 from services.common.index.calls import store_call
 from services.common.index.catalogue import Collection
-from services.common.index.payload import JOB_ID, LINE, PICTURE_BANDS, to_duplicate
+from services.common.index.payload import JOB_ID, LINE, PICTURE_BANDS, to_duplicate, to_position
 from services.common.index.tenancy import scoped
 
 MAX_COPIES = 512
@@ -22,7 +22,8 @@ _SHA256 = "media.sha256"
 _HASH = "media.perceptual_hash"
 _LINK = "duplicate_of"
 _LINK_KIND = "duplicate_of.kind"
-_FIELDS = [schema.REVISION, JOB_ID, LINE, _SHA256, _HASH, _LINK]
+_POSITION = "position"
+_FIELDS = [schema.REVISION, JOB_ID, LINE, _SHA256, _HASH, _LINK, _POSITION]
 _INDEXED = (_SHA256, PICTURE_BANDS)
 
 
@@ -37,6 +38,7 @@ class Twin:
         line: The manifest line that wrote it.
         sha256: Hex digest of its picture; empty if it has none.
         perceptual_hash: Of its picture.
+        position: Where inside its document it stands.
         duplicate_of: Set if it is itself linked to another item.
         similarity: Cosine of the image vectors; 1 where it was not asked by one.
     """
@@ -47,6 +49,7 @@ class Twin:
     line: int
     sha256: str
     perceptual_hash: str = ""
+    position: Position | None = None
     duplicate_of: DuplicateOf | None = None
     similarity: float = 1.0
 
@@ -176,7 +179,7 @@ def _any_of(key: str, values: Sequence[str]) -> models.FieldCondition:
 
 
 def _twin(item_id: str, payload: Mapping[str, Any], similarity: float = 1.0) -> Twin:
-    media, link = payload.get("media") or {}, payload.get(_LINK)
+    media, link, position = payload.get("media") or {}, payload.get(_LINK), payload.get(_POSITION)
     return Twin(
         id=item_id,
         revision=int(payload[schema.REVISION]),
@@ -184,6 +187,7 @@ def _twin(item_id: str, payload: Mapping[str, Any], similarity: float = 1.0) -> 
         line=int(payload.get(LINE, -1)),
         sha256=media.get("sha256", ""),
         perceptual_hash=media.get("perceptual_hash", ""),
+        position=to_position(position) if position else None,
         duplicate_of=to_duplicate(link) if link else None,
         similarity=similarity,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.domain import DuplicateKind, DuplicateOf
+from services.common.domain import DuplicateKind, DuplicateOf, Position
 from services.common.index.twins import Twin
 from services.common.jobs.records import JobOptions
 from workers.ingest.duplicates.choice import NearLimits, Wanted, exact_first, near_first
@@ -61,6 +61,14 @@ def test_a_near_duplicate_is_the_first_of_its_own_bytes() -> None:
 def test_once_the_first_was_deleted_its_oldest_copy_is_the_first() -> None:
     copies = [linked(name, "gone", DuplicateKind.EXACT, revision) for name, revision in (("c", 3), ("b", 2))]
     assert exact_first("me", copies) == DuplicateOf("b", DuplicateKind.EXACT)
+
+
+def test_a_black_frame_of_a_video_is_nobodys_first() -> None:
+    black = twin("a", perceptual_hash="", position=Position(timestamp_s=3))
+    assert exact_first("me", [black]) is None
+    assert exact_first("me", [black, twin("b", 7, perceptual_hash="")]) == DuplicateOf("b", DuplicateKind.EXACT)
+    bright = twin("c", position=Position(timestamp_s=3))
+    assert exact_first("me", [black, bright]) == DuplicateOf("c", DuplicateKind.EXACT)
 
 
 @given(twins)

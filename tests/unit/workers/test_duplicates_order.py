@@ -13,7 +13,7 @@ from services.common.jobs.records import DuplicatePolicy
 from services.common.media.hash_bands import distance_bits
 from workers.ingest.duplicates.arrivals import Announcement, Arrival, Place, Seen
 from workers.ingest.duplicates.choice import NearLimits, Wanted
-from workers.ingest.duplicates.order import Awaited, Comer, awaited, before, kind_between
+from workers.ingest.duplicates.order import Awaited, Comer, Held, awaited, before, kind_between
 
 LIMITS = NearLimits(6, 0.95)
 BOTH = Wanted("link", "skip")
@@ -34,7 +34,7 @@ def announced(position: int, *arrivals: Arrival, job_id: str = "other") -> dict[
 def test_the_same_bytes_that_stand_before_are_waited_for() -> None:
     seen = Seen(announced(3, Arrival(9, "x", "s")), 5)
     found = awaited([comer(0, "s"), comer(1, "z")], seen, (), BOTH, LIMITS)
-    assert found == {0: [Awaited(3, "other", 9, DuplicateKind.EXACT)], 1: []}
+    assert found == {0: [Awaited(3, "other", 9, Held("x", DuplicateKind.EXACT))], 1: []}
 
 
 def test_what_stands_behind_is_not_waited_for() -> None:
@@ -94,7 +94,7 @@ def test_it_is_what_a_plain_loop_finds(
             expected.append((other.line, DuplicateKind.NEAR))
     seen = Seen(announced(3, *others), 5)
     found = awaited([one], seen, (), Wanted(exact, near), NearLimits(most_bits, 0.95))
-    assert [(each.line, each.kind) for each in found[0]] == expected
+    assert [(each.line, each.held.kind) for each in found[0]] == expected
 
 
 def test_pictures_of_one_message_are_compared_by_their_vectors_too() -> None:
@@ -110,5 +110,5 @@ def test_pictures_of_one_message_are_compared_by_their_vectors_too() -> None:
 
 def test_only_what_stands_before_in_the_message_counts() -> None:
     first, second = comer(4, "a", place=(5, 0)), comer(7, "a", place=(5, 1))
-    assert list(before(second, [first, second], BOTH, LIMITS)) == [DuplicateKind.EXACT]
+    assert list(before(second, [first, second], BOTH, LIMITS)) == [Held("item4", DuplicateKind.EXACT)]
     assert list(before(first, [first, second], BOTH, LIMITS)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from services.common.domain import DuplicateKind, DuplicateOf
+from services.common.domain import DuplicateKind, DuplicateOf, Position
 from services.common.index.twins import Twin
 from services.common.jobs.records import DuplicatePolicy, JobOptions
 from services.common.media.hash_bands import distance_bits
@@ -45,6 +45,15 @@ class Wanted:
         return self.exact if kind is DuplicateKind.EXACT else self.near
 
 
+def is_comparable(perceptual_hash: str, position: Position | None) -> bool:
+    """Whether a picture can be a duplicate, or have one.
+
+    A black frame of a video or an empty page of a document belongs where it stands, whatever else is black.
+    """
+    in_sequence = position is not None and (position.timestamp_s is not None or position.page is not None)
+    return bool(perceptual_hash) or not in_sequence
+
+
 def exact_first(item_id: str, twins: Iterable[Twin]) -> DuplicateOf | None:
     """The first of the other items with the same bytes; None if there is none.
 
@@ -55,7 +64,13 @@ def exact_first(item_id: str, twins: Iterable[Twin]) -> DuplicateOf | None:
         item_id: Of the item that is about to be written.
         twins: Items with its picture's bytes.
     """
-    others = [twin for twin in twins if twin.id != item_id and not _points_to(twin, item_id)]
+    others = [
+        twin
+        for twin in twins
+        if twin.id != item_id
+        and not _points_to(twin, item_id)
+        and is_comparable(twin.perceptual_hash, twin.position)
+    ]
     if not others:
         return None
     first = min(others, key=lambda twin: (_is_exact_copy(twin), *_age(twin)))

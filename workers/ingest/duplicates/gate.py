@@ -15,10 +15,10 @@ from services.common.errors import DuplicatePendingError
 from services.common.jobs.records import Job, LineOutcome, Outcome
 from workers import metrics
 from workers.ingest.duplicates.arrivals import Arrival, ArrivalLog, Place, Seen
-from workers.ingest.duplicates.choice import NearLimits, Wanted
+from workers.ingest.duplicates.choice import NearLimits, Wanted, is_comparable
 from workers.ingest.duplicates.firsts import Firsts, Found
 from workers.ingest.duplicates.lines import LineState
-from workers.ingest.duplicates.order import Awaited, Comer, awaited, before
+from workers.ingest.duplicates.order import Awaited, Comer, Held, awaited, before
 from workers.ingest.duplicates.ports import LineStates
 from workers.ingest.report import Report
 from workers.ingest.target import Target
@@ -128,8 +128,8 @@ class DuplicateGate:
 
     def _held(
         self, call: _Call, entries: Sequence[_Entry], report: Report, *, is_late: bool
-    ) -> dict[int, frozenset[DuplicateKind]]:
-        """In which ways each line may be the same as one that stands before it and is not done."""
+    ) -> dict[int, frozenset[Held]]:
+        """What each line may have to wait for."""
         comers = [entry.comer for entry in entries]
         seen = self._arrivals.look(call.job.tenant)
         ended = (outcome.line for outcome in report.outcomes)
@@ -146,14 +146,14 @@ class DuplicateGate:
             for comer in comers
         }
 
-    def _still_open(self, call: _Call, lines: Sequence[Awaited], *, is_late: bool) -> Iterator[DuplicateKind]:
+    def _still_open(self, call: _Call, lines: Sequence[Awaited], *, is_late: bool) -> Iterator[Held]:
         for line in lines:
             state = self._lines.state(call.job.tenant, line.job_id, line.line)
             if state is LineState.ENDED or self._arrivals.is_settled(call.job.tenant, line.position):
                 continue
             # A job that was halted finishes what has begun; what has not, may never come.
             if state is LineState.OPEN or not is_late:
-                yield line.kind
+                yield line.held
 
     async def _carry_out(
         self,
@@ -203,24 +203,20 @@ def _arrival(line: Ready) -> Arrival:
 
 
 def _takes_part(line: Ready) -> bool:
-    """A black frame of a video, or an empty page, belongs where it stands: it is no duplicate of another one."""
     item = line.indexed.item
-    if item.media is None:
-        return False
-    in_sequence = item.position is not None and (
-        item.position.timestamp_s is not None or item.position.page is not None
-    )
-    return bool(item.media.perceptual_hash) or not in_sequence
+    return item.media is not None and is_comparable(item.media.perceptual_hash, item.position)
 
 
-def _is_free(found: Found, held: frozenset[DuplicateKind]) -> bool:
+def _is_free(found: Found, held: frozenset[Held]) -> bool:
     """Nothing can change what becomes of the line any more."""
     if found.written or not held:
         return True
-    if found.first is None:
+    first = found.first
+    # Two items that are updated at once must not be linked to one another.
+    if first is None or any(first.item_id == other.item_id for other in held):
         return False
     # What looks the same may turn out to have the same bytes as something that is still on its way.
-    return found.first.kind is DuplicateKind.EXACT or DuplicateKind.EXACT not in held
+    return first.kind is DuplicateKind.EXACT or all(other.kind is DuplicateKind.NEAR for other in held)
 
 
 def _is_left_out(found: Found, wanted: Wanted) -> bool:

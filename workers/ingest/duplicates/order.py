@@ -30,13 +30,26 @@ class Comer:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A picture that comes first, may turn out to be the same, and is still on its way.
+
+    Attributes:
+        item_id: Of its item.
+        kind: In which way it may be the same.
+    """
+
+    item_id: str
+    kind: DuplicateKind
+
+
+@dataclass(frozen=True)
 class Awaited:
-    """A line of somebody else that comes first and may turn out to be the same."""
+    """A line of another message that comes first and may turn out to be the same."""
 
     position: int
     job_id: str
     line: int
-    kind: DuplicateKind
+    held: Held
 
 
 def kind_between(one: Comer, other: Comer, wanted: Wanted, limits: NearLimits) -> DuplicateKind | None:
@@ -79,19 +92,18 @@ def awaited(
             comer, (index, arrival) = comers[row], others[column]
             kind = _possible_kind(comer.arrival, arrival, wanted)
             if kind and (position, index) < comer.place:
-                found[comer.arrival.line].append(Awaited(position, announcement.job_id, arrival.line, kind))
+                held = Held(arrival.item_id, kind)
+                found[comer.arrival.line].append(Awaited(position, announcement.job_id, arrival.line, held))
     return found
 
 
-def before(
-    comer: Comer, open_comers: Sequence[Comer], wanted: Wanted, limits: NearLimits
-) -> Iterator[DuplicateKind]:
-    """How the lines of the same message that stand before it, and are not done, are the same as it."""
+def before(comer: Comer, open_comers: Sequence[Comer], wanted: Wanted, limits: NearLimits) -> Iterator[Held]:
+    """The lines of the same message that stand before it, are not done, and are the same as it."""
     for other in open_comers:
         if other.place < comer.place:
             kind = kind_between(comer, other, wanted, limits)
             if kind:
-                yield kind
+                yield Held(other.arrival.item_id, kind)
 
 
 def _possible_kind(one: Arrival, other: Arrival, wanted: Wanted) -> DuplicateKind | None:
@@ -105,7 +117,7 @@ def _possible_kind(one: Arrival, other: Arrival, wanted: Wanted) -> DuplicateKin
 
 def _pairs(rows: Sequence[Arrival], columns: Sequence[Arrival], most_bits: int) -> Iterator[tuple[int, int]]:
     """Rows and columns with the same bytes or close hashes."""
-    digests = (np.array([arrival.sha256 for arrival in some]) for some in (rows, columns))
+    digests = (np.array([arrival.sha256 for arrival in some], np.str_) for some in (rows, columns))
     hashes = (_numbers([arrival.perceptual_hash for arrival in some]) for some in (rows, columns))
     same, differing = np.equal.outer(*digests), np.bitwise_count(np.bitwise_xor.outer(*hashes))
     for row, column in np.argwhere(same | (differing <= most_bits)):

@@ -1,0 +1,1 @@
+"""How well near duplicates are found: variations of real pictures, and pictures that merely look alike."""
