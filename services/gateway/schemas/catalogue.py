@@ -328,8 +328,14 @@ def _media(given: MediaRequest | None, perceptual_hash: str) -> Media | None:
 def _caption(given: CaptionRequest | None) -> Caption | None:
     if given is None:
         return None
-    listed: Sequence[str] = ("keywords", "data_points")
-    return Caption(**{name: tuple(value) if name in listed else value for name, value in given})
+    return Caption(
+        brief=given.brief,
+        detailed=given.detailed,
+        keywords=tuple(given.keywords),
+        text_content=given.text_content,
+        data_points=tuple(given.data_points),
+        model=given.model,
+    )
 
 
 def _duplicate(given: DuplicateRequest | None) -> DuplicateOf | None:

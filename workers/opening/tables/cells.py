@@ -102,12 +102,12 @@ def _text(value: Any) -> str:
     return str(to_json(value))
 
 
-def _kind(value: object) -> str:
+def _kind(value: bool | bytes | list[Any] | dict[str, Any]) -> str:
     if isinstance(value, bool):
         return "true or false"
-    return {bytes: "bytes", list: "a list", dict: "an object"}.get(
-        type(value), f"of the type {type(value).__name__}"
-    )
+    if isinstance(value, bytes):
+        return "bytes"
+    return "a list" if isinstance(value, list) else "an object"
 
 
 def _tags(value: Any) -> list[str]:
@@ -170,7 +170,8 @@ def to_json(value: Any, levels: int = MAX_LEVELS) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Integral):
-        return int(value) if -_LARGEST <= value < _LARGEST else str(value)
+        whole = int(value)
+        return whole if -_LARGEST <= whole < _LARGEST else str(whole)
     if isinstance(value, Decimal | Real):
         return _plain_number(value)
     if isinstance(value, datetime | date | time):
