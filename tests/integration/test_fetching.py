@@ -229,7 +229,7 @@ def test_redirects_and_tries_share_one_time(web: WebServer) -> None:
         b"",
         b"SSH-2.0-OpenSSH_9.0\r\n",
         b"-ERR unknown command 'GET'\r\n",
-        b"HTTP/0.9 200\r\n\r\n",
+        b"HTTP/one 200 OK\r\n\r\n",
         OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
         OK + b"Content-Length: -5\r\n\r\nhello",
         OK + b"Transfer-Encoding: chunked\r\n\r\nzzzz\r\n",

@@ -97,7 +97,7 @@ def test_what_cannot_be_had_is_told_and_the_others_go_in(web: WebServer, tools: 
         "/cut.png": Page(picture(1)[:30]),
         "/big.png": Page(picture(1) + bytes(200_000)),
         "/photo.heic": Page(b"\0\0\0\x18ftypheic" + bytes(2000)),
-        "/data.bin": Page(b"\x01\x02" * 5000),
+        "/data.bin": Page(b"\x01\x00\xff" * 5000),
         "/table.csv": Page(b"path,title\na.jpg,A\n"),
         "/letter.docx": Page(zipped({"word/document.xml": b"<x/>"})),
         "/huge.pdf": endless(b"%PDF-1.7" + bytes(10_000)),
@@ -178,7 +178,7 @@ def test_a_video_is_read_on_although_it_is_fetched_again(
     pytest.importorskip("av")
     from tests.fixtures.videos import Shot, scene, write_video
 
-    video = write_video(tmp_path / "clip.mp4", [Shot(scene(seed), 2) for seed in range(3)])
+    video = write_video(tmp_path / "clip.mp4", [Shot(2.0, scene(seed)) for seed in range(3)])
     web.pages["/clip.mp4"] = Page(video.read_bytes())
     source = asking(tools, web.url("/clip.mp4"))
     found = list(source.lines(""))

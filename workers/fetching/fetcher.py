@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -221,9 +220,7 @@ def _typed_errors(url: WebUrl) -> Iterator[None]:
         yield
     except httpcore.TimeoutException:
         raise PassingError(f"{url.host} did not answer in time.") from None
-    except httpcore.NetworkError as error:
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            raise UrlError(f"The certificate that {url.host} shows is not valid for it.") from None
+    except httpcore.NetworkError:
         raise PassingError(f"{url.host} does not answer, or breaks off.") from None
     except httpcore.ProtocolError:
         raise PassingError(f"{url.host} broke off, or does not speak HTTP.") from None

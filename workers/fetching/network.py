@@ -13,6 +13,7 @@ from typing import Any
 
 import httpcore
 
+from services.common.errors import UrlError
 from workers.fetching.addresses import Address
 from workers.fetching.policy import FetchPolicy
 from workers.fetching.resolving import Resolver
@@ -103,9 +104,20 @@ class TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Agree on TLS up to a point on the monotonic clock."""
+        """Agree on TLS up to a point on the monotonic clock.
+
+        Raises:
+            UrlError: The certificate is not that of `server_hostname`, or nobody we trust has signed it.
+            httpcore.ConnectError: It does not come to an agreement.
+            httpcore.ConnectTimeout: Not in time.
+        """
         left_s = _left_s(timeout, httpcore.ConnectTimeout)
-        return TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s))
+        try:
+            return TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s))
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise UrlError(f"The certificate that {server_hostname} shows is not valid for it.") from None
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         """What the connection knows about itself."""
