@@ -145,7 +145,12 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
         reading = Reading(intake, enriching, threads=settings.read_threads, chunk_items=settings.chunk_items)
         stack.callback(reading.close)
         cached = await _cached(encoder, settings, stack)
-        labeller = ZeroShotLabeller(cached, load_vocabulary(settings.tags_path), settings.label_rule())
+        labeller = ZeroShotLabeller(
+            cached,
+            load_vocabulary(settings.tags_path),
+            limit=settings.tags_limit,
+            least_sigmas=settings.tags_least_sigmas,
+        )
         ingestor = Ingestor(
             cached,
             index,

@@ -13,6 +13,7 @@ from services.common.clients.encoder import EncoderDescription, Lane, TextRole
 from services.common.domain import Direction, Vector
 from services.common.errors import ImageragError
 from workers.enrich.labels.vocabulary import as_query
+from workers.enrich.labels.zero_shot import LabelSpace
 
 
 class Encoder(Protocol):
@@ -33,13 +34,15 @@ class Words:
 
     Attributes:
         fingerprint: Of the joint space.
-        rows: A unit vector a label, shape (m, dim) float32.
+        space: The labels' vectors.
         floor: Score that unrelated pairs of text and picture stay below; -1: not measured.
+        is_sentence_space: Its texts are sentence embeddings, as the starter's.
     """
 
     fingerprint: str
-    rows: Vector
+    space: LabelSpace
     floor: float
+    is_sentence_space: bool
 
 
 class Vocabulary:
@@ -72,7 +75,12 @@ class Vocabulary:
         step = described.max_batch_items
         for start in range(0, len(self._labels), step):
             rows.extend(await self._rows(self._labels[start : start + step], fingerprint))
-        return Words(fingerprint, np.stack(rows), described.noise_floors.get(Direction.TEXT_TO_IMAGE, -1.0))
+        return Words(
+            fingerprint,
+            LabelSpace.of(np.stack(rows)),
+            described.noise_floors.get(Direction.TEXT_TO_IMAGE, -1.0),
+            described.text_is_sentence_space,
+        )
 
     async def _rows(self, labels: Sequence[str], fingerprint: str) -> list[Vector]:
         found = await self._encoder.encode_texts(

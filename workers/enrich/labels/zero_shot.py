@@ -19,33 +19,55 @@ class LabelRule:
     """When a label is given.
 
     Attributes:
+        least_sigmas: How far above the mean of all labels one must stand, in their standard deviations. If the
+            scores are normally distributed, the highest of a thousand that mean nothing stands at 3.2.
         limit: Most labels of a picture.
-        least_sigmas: How far above the mean of all labels one must stand, in their standard deviations.
-        best_share: And at least at this share of the best label's height.
+        best_share: A label must also stand at this share of the best one's height.
     """
 
+    least_sigmas: float = 3.5
     limit: int = 5
-    least_sigmas: float = 4.0
     best_share: float = 0.8
 
 
-def fitting_labels(picture: Vector, labels: Vector, floor: float, rule: LabelRule) -> list[int]:
+@dataclass(frozen=True)
+class LabelSpace:
+    """Labels as unit vectors.
+
+    Attributes:
+        rows: Shape (m, dim) float32, m >= 2.
+        centred: The same without what all labels have in common ("a photo of"), unit rows again. The best label is
+            right for 28 % of 538 pictures, and without this for 27 % (the starter).
+    """
+
+    rows: Vector
+    centred: Vector
+
+    @classmethod
+    def of(cls, rows: Vector) -> LabelSpace:
+        """From unit rows, shape (m, dim) float32."""
+        apart = rows - rows.mean(0)
+        lengths = np.linalg.norm(apart, axis=1, keepdims=True)
+        return cls(rows, (apart / np.maximum(lengths, np.finfo(np.float32).eps)).astype(np.float32))
+
+
+def fitting_labels(picture: Vector, labels: LabelSpace, floor: float, rule: LabelRule) -> list[int]:
     """Choose the labels of one picture.
 
     Args:
         picture: Unit vector, shape (dim,) float32.
-        labels: Unit rows, shape (m, dim) float32, m >= 2.
+        labels: Of the same space.
         floor: Score that unrelated pairs of a text and a picture stay below.
         rule: When a label is given.
 
     Returns:
         Rows of `labels`, the best first; none if nothing stands out.
     """
-    scores = labels @ picture
+    scores = labels.centred @ picture
     spread = float(scores.std())
     if not np.isfinite(spread) or spread < np.finfo(np.float32).eps:
         return []
     heights = (scores - scores.mean()) / spread
     order = np.argsort(-heights, kind="stable")[: rule.limit]
     least = max(rule.least_sigmas, rule.best_share * float(heights[order[0]]))
-    return [int(index) for index in order if heights[index] >= least and scores[index] > floor]
+    return [int(index) for index in order if heights[index] >= least and labels.rows[index] @ picture > floor]
