@@ -117,7 +117,7 @@ async def test_what_failed_at_work_can_be_tried_again(gateway: RunningGateway, o
     (job,) = await accepted(gateway)
     gateway.work(job, fail=("b.png",))
     await expect(page.locator(".job .state")).to_have_text("1 added, 1 not")
-    await page.get_by_role("button", name="Try these again").click()
+    await page.get_by_role("button", name="Try failed ones again").click()
     await expect(page.locator(".job .state")).to_have_text("1 of 2")
     await expect(page.locator(".failures li")).to_have_count(0)
     gateway.work(job)
