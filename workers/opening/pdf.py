@@ -9,6 +9,7 @@ Records, by `kind`:
     picture   page, number, digest, box        with the picture
     error     page, what, code, message        instead of one of these
     end       page                             behind everything of a page
+    passed    page                             instead of all of this: known already, or lost
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def open_parts(file: BinaryIO, arguments: Mapping[str, Any]) -> Iterator[Part]:
     Args:
         file: The PDF.
         arguments: `name` of the file, `tokens` of a passage, `first_page` (from 1; pages before it are left out),
-            `side_px`, `max_pixels`.
+            `lost_pages` (numbers of those that ended the process that read them), `side_px`, `max_pixels`.
 
     Raises:
         InvalidRequestError: It cannot be opened.
@@ -72,7 +73,9 @@ def open_parts(file: BinaryIO, arguments: Mapping[str, Any]) -> Iterator[Part]:
         seen: set[str] = set()
         for number in range(1, len(pdf) + 1):
             if number < int(arguments["first_page"]):
-                _note_pictures(pdf, number, seen)
+                if number not in arguments["lost_pages"]:  # it would end this process as well
+                    _note_pictures(pdf, number, seen)
+                yield Part({"kind": "passed", "page": number})
             else:
                 yield from _page_parts(pdf, number, reading, seen)
                 yield Part({"kind": "end", "page": number})

@@ -119,7 +119,7 @@ class _Reading:
                         yield listed
                 return
             except ImageragError as error:
-                if error.retryable or not self.pages or cursor.lost >= MAX_LOST_PAGES:
+                if error.retryable or not self.pages or len(cursor.lost) >= MAX_LOST_PAGES:
                     raise  # not now; or it cannot be opened, has no pages, or page after page is like that
                 cursor = cursor.without_page()
                 page = f"{self.document.name}, page {cursor.page - 1}"
@@ -134,6 +134,8 @@ class _Reading:
         with closing(open_parts(self.format.opener, self.file, self._arguments(cursor), self._limits())) as parts:
             lines = self._begin(next(parts))
             for part in parts:
+                if part.record["kind"] == "passed":
+                    continue
                 if part.record["kind"] == "end":
                     cursor, told = cursor.next_page(), 0
                     yield cursor, None
@@ -152,6 +154,7 @@ class _Reading:
             "name": self.document.name,
             "tokens": cursor.tokens,
             "first_page": cursor.page,
+            "lost_pages": cursor.lost,
             "max_pixels": self.tools.limits.max_pixels,
         }
 

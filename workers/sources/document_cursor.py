@@ -24,12 +24,13 @@ class DocumentCursor:
     tokens: int
     page: int = FIRST_PAGE
     parts: int = 0
-    lost: int = 0
+    lost: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> DocumentCursor:
         """Read what `text` wrote."""
-        return cls(**json.loads(text))
+        told = json.loads(text)
+        return cls(**told | {"lost": tuple(told["lost"])})
 
     def text(self) -> str:
         """For the ledger."""
@@ -45,4 +46,4 @@ class DocumentCursor:
 
     def without_page(self) -> DocumentCursor:
         """Behind a page that could not be read to its end."""
-        return replace(self.next_page(), lost=self.lost + 1)
+        return replace(self.next_page(), lost=(*self.lost, self.page))

@@ -12,10 +12,17 @@ _STATED = (TextField.TITLE, TextField.TEXT, TextField.TAGS)
 _SEEN = (TextField.CAPTION, TextField.LABELS)
 _LONG = frozenset({TextField.OCR, TextField.CAPTION})
 
-OCR_WEIGHT = 1.0
+OCR_WEIGHT = 0.7
+"""A word in a picture counts less than the user's own. 400 described pictures, every second one with 80 words of
+prose read in it: asked by its description, such a picture comes first in .54 of the cases with all words in one
+text and in 1.00 in fields; by four words in a row of what was read in it, .55 and .61. Where a description also
+stands in the prose of another picture, the described one comes first in .97 with a weight of 1 and .99 with 0.7
+(of prose of 20 words .69 and .88); with 0.5 what was read is found less often (.59)."""
 OCR_AVERAGE_TOKENS = 60.0
+"""Between a sign and a page of print. With 8, as of descriptions, four words of prose are first in .47."""
 SEEN_WEIGHT = 0.7
 SEEN_AVERAGE_TOKENS = 40.0
+"""Of a caption in a few sentences with its keywords."""
 
 
 @dataclass(frozen=True)

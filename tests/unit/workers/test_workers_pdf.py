@@ -30,6 +30,7 @@ def opened(data: bytes, tokens: int = 77, first_page: int = 1, max_pixels: int =
         "name": "report.pdf",
         "tokens": tokens,
         "first_page": first_page,
+        "lost_pages": [],
         "side_px": SIDE_PX,
         "max_pixels": max_pixels,
     }

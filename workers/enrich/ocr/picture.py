@@ -22,6 +22,8 @@ READING = "1"
 """Counts changes of what is read or how it is put in order: what was kept by an older one is read anew."""
 MIN_SCORE = 0.5
 """What the model is less sure of is noise: leaves, brickwork, fabric."""
+MIN_LONE_SCORE = 0.95
+"""Of a single character: a cat's eye is a 0 (0.73), the swirl in a cup an 8 (0.90); a printed one has 0.99."""
 _SURE_SCORE = 0.8
 _SURE_SHARE = 0.5
 """Of the characters: with fewer that are sure and level, the picture may have been held otherwise."""
@@ -82,7 +84,7 @@ def read_picture(reader: LineReader, picture: Image.Image) -> FoundText:
         needed = best.evidence * _BETTER_BY
         turned = max((_read(reader, picture, turn) for turn in _TURNS), key=lambda reading: reading.evidence)
         best = turned if turned.evidence > needed else best
-    lines = [line for line in best.lines if line.score >= MIN_SCORE and line.text.strip()]
+    lines = [line for line in best.lines if _is_text(line)]
     text = text_of(lines)
     found = tuple(FoundLine(line.text, round(line.score, 3), _box(line, best)) for line in lines)
     return FoundText(text, best.turned_deg if text else 0, scripts_of(text), found)
@@ -100,6 +102,11 @@ def _read(reader: LineReader, picture: Image.Image, turn_deg: int) -> _Reading:
 def _may_be_turned(reading: _Reading) -> bool:
     sure = sum(len(line.text) for line in reading.lines if _is_sure(line))
     return reading.characters >= _FEW_CHARACTERS and sure < reading.characters * _SURE_SHARE
+
+
+def _is_text(line: TextLine) -> bool:
+    characters = len(line.text.strip())
+    return characters > 0 and line.score >= (MIN_LONE_SCORE if characters == 1 else MIN_SCORE)
 
 
 def _is_sure(line: TextLine) -> bool:

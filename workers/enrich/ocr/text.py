@@ -16,8 +16,9 @@ MAX_TEXT_CHARS = 20_000
 """Of one picture. The densest page of a newspaper has about as many."""
 _FULL = 0.15
 """Of a block's width: a row that ends within so much of its right edge goes on in the next row."""
-_SIZE_RATIO = 1.4
-"""Print that is so much larger or smaller is another paragraph."""
+_SIZE_RATIO = 1.6
+"""Print that is so much larger or smaller is another paragraph; photographed from the side, a row is 1.4 times as
+high as the next one."""
 _BROKEN = re.compile(r"[a-z]{2}-$")
 _GOES_ON = re.compile(r"[a-z]")
 _UNSPACED = re.compile(rf"[{UNSPACED}，。、；：？！「」『』（）《》]")

@@ -114,9 +114,11 @@ def _starts_anew(above: Line, below: Line, aspect: float) -> bool:
     smaller, larger = sorted((first, second))
     if larger > smaller * _SIZE_RATIO:
         return True
+    if below.box.y1 <= above.box.y0:
+        return True  # back up: another column
     overlaps = below.box.y0 < above.box.y1 - smaller * _GAP_SHARE
     if overlaps and below.box.x0 < above.box.x1:
-        return True  # back up: another column
+        return True  # back up, a little: another column beside a heading
     if below.box.y0 - above.box.y1 > smaller * _GAP_SHARE:
         return True
     indent = below.box.x0 - above.box.x0
