@@ -71,7 +71,7 @@ def test_nothing_of_it_is_in_any_file_or_answer(whole: Whole, tmp_path: Path) ->
     for number, name in enumerate(FORMATS):
         (folder / f"{name}.{name.lower()}").write_bytes(telling(name, seed=number))
     (folder / "z.zip").write_bytes(zipped({f"{name}.{name}": telling(name, seed=10) for name in FORMATS}))
-    photo = PlacedPicture(telling("JPEG", seed=20), (100, 100, 200, 150))
+    photo = PlacedPicture(telling("JPEG", 20, (320, 240)), (100, 100, 200, 150))
     (folder / "z.pdf").write_bytes(write_pdf([PdfPage(["A page with a photo."], [photo])]))
     job = whole.plant.submit(JobSource("auto", str(folder)))
     uploads = [_upload(whole.http, telling(name, seed=30)) for name in FORMATS]
