@@ -68,12 +68,9 @@ def test_a_list_of_urls_goes_in(place: Place) -> None:
     ledger = place.surroundings.ledger()
     codes = {failure.name: failure.code for failure in ledger.failures(TENANT, job.id)}
     assert codes == {place.web.url("/404.png"): "url_unusable", "http://127.0.0.1:1/x.png": "url_forbidden"}
-    ids = [outcome.item_id for outcome in ledger.outcomes(job).values() if outcome.item_id]
-    (item,) = (
-        item
-        for item in StoredItems(place.surroundings.qdrant_url).items(TENANT, ids[:100]).values()
-        if item.source_uri == urls[7]
-    )
+    seventh = ledger.outcomes(progress.job)[7].item_id
+    item = StoredItems(place.surroundings.qdrant_url).items(TENANT, [seventh])[seventh]
+    assert item.source_uri == urls[7]
     assert item.media
     assert place.surroundings.media().exists(TENANT, item.media.sha256)
 
