@@ -239,7 +239,7 @@ class RestClient:
     def _call(
         self, method: str, path: str, body: Callable[[], Iterator[bytes]] | None, **request: Any
     ) -> httpx.Response:
-        content = {"content": body()} if body else {}
+        content: dict[str, Any] = {"content": body()} if body else {}
         return self._http.request(method, path, **content, **request)
 
     def _attempt(self, call: Callable[[], httpx.Response]) -> tuple[httpx.Response | None, CliError]:

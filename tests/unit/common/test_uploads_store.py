@@ -181,7 +181,7 @@ def test_a_job_that_comes_while_its_file_is_swept_keeps_it(objects: ObjectStore)
     """The second job writes its set after the sweep has looked at the sets, and before the bytes go."""
     store, upload = UploadStore(objects), put(objects)
     store.write_set("shop", "first", entries(upload))
-    came = []
+    came = list[bool]()
 
     def is_read(tenant: str, job_id: str) -> bool | None:
         if not came:
