@@ -285,6 +285,7 @@ class TestTls:
     @pytest.fixture
     def secure(self, authority: Authority, tmp_path: Path) -> Iterator[WebServer]:
         files = authority.issue(tmp_path / "tls", ["pictures.test"])
+        assert files.certificate
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files.certificate, files.key)
         with WebServer({"/a.jpg": Page(BODY)}, tls=context) as server:
