@@ -87,6 +87,8 @@ def _work(app: Celery, settings: WorkersSettings, *, with_beat: bool) -> None:
         "--without-heartbeat",
     ]
     options += [f"--queues={settings.queues}", f"--loglevel={settings.log_level}"]
+    # Before the pool is forked, so that its processes have it too.
+    os.nice(settings.nice)
     # The name must tell workers of one host apart.
     options.append(f"--hostname=imagerag-{os.getpid()}@%h")
     if with_beat:

@@ -60,6 +60,8 @@ class WorkersSettings(SourceSettings, CaptionSettings, LabelSettings, OcrSetting
     """Processes that work at once."""
     queues: str = ",".join(_QUEUES)
     """Queues to take from, comma separated; `interactive` comes first wherever it is taken."""
+    nice: int = Field(default=0, ge=0, le=19)
+    """How far these processes stand back from others on the machine, as `nice` counts it."""
     tasks_per_process: int = Field(default=500, ge=1)
     """Tasks after which a process is replaced: bounds what a leaking decoder may pile up."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -111,7 +111,7 @@ class Stages:
                     await index.upsert(collection, DEFAULT_TENANT, items[start : start + _WRITTEN_TOGETHER])
                 store_s = self._store_cpu_s() - before_s
         self._seconds["upsert"] += store_s / len(items)
-        with QdrantClient(url=self._store_url, check_compatibility=False, trust_env=False) as client:
+        with closing(QdrantClient(url=self._store_url, check_compatibility=False, trust_env=False)) as client:
             client.delete_collection(collection.name)
 
     def _item(self, data: bytes, digest: str, phash: str, vector: Vector) -> IndexedItem:

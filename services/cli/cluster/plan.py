@@ -20,6 +20,10 @@ _PATIENCE_WITH_CAPTIONS = {
     "IMAGERAG_WORKERS_BATCH_LIMIT_S": "1800",
     "IMAGERAG_WORKERS_VISIBILITY_TIMEOUT_S": "2400",
 }
+_WORKER_NICE = "5"
+"""Who searches does not wait for what is ingested: of a worker's thread and one of the encoder that want the same
+core, the encoder's has three quarters of it."""
+_MOST_THREADS = 8
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -112,7 +116,8 @@ def _cache(site: Site) -> Part:
 
 
 def _encoder(site: Site) -> Part:
-    threads = _model_threads(site)
+    # Every core: each batch has one thread, and the workers stand back (see `_WORKER_NICE`).
+    threads = str(min(site.cpus, _MOST_THREADS))
     defaults = {"IMAGERAG_ENCODER_THREADS": threads, **dict.fromkeys(_THREAD_VARIABLES, threads)}
     models = {"IMAGERAG_ENCODER_MODEL": site.model, "IMAGERAG_ENCODER_SEMANTIC_MODEL": site.semantic}
     return _served(site, "encoder", models, defaults)
@@ -121,13 +126,17 @@ def _encoder(site: Site) -> Part:
 def _model_threads(site: Site) -> str:
     # The rest of a small machine decodes pictures and answers; two busy pools of threads on the same processors
     # slow each other to a crawl.
-    return str(min(max(site.cpus - 1, 1), 8))
+    return str(min(max(site.cpus - 1, 1), _MOST_THREADS))
 
 
 def _worker(site: Site) -> Part:
     # At least two: while one ends a message and begins the next, the other keeps encoder and cores busy.
     processes = str(min(max(site.cpus // 2, 2), 8))
-    defaults = {"IMAGERAG_WORKERS_CONCURRENCY": processes, **_shared_defaults(site)}
+    defaults = {
+        "IMAGERAG_WORKERS_CONCURRENCY": processes,
+        "IMAGERAG_WORKERS_NICE": _WORKER_NICE,
+        **_shared_defaults(site),
+    }
     told = {**_shared(site), "IMAGERAG_WORKERS_ANNOUNCE_PATH": str(announce_path(site.data, "worker"))}
     if site.ocr:
         told["IMAGERAG_WORKERS_OCR"] = "always"

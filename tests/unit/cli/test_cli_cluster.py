@@ -140,6 +140,14 @@ def test_every_part_is_told_where_the_others_are(tmp_path: Path) -> None:
     assert gateway_url(site(tmp_path)) == "http://127.0.0.1:8080"
 
 
+def test_ingestion_uses_every_core_and_stands_back(tmp_path: Path) -> None:
+    for cpus, processes, threads in ((1, "2", "1"), (2, "2", "2"), (6, "3", "6"), (64, "8", "8")):
+        parts = parts_of(replace(site(tmp_path), cpus=cpus))
+        assert parts["worker"].defaults["IMAGERAG_WORKERS_CONCURRENCY"] == processes
+        assert parts["worker"].defaults["IMAGERAG_WORKERS_NICE"] == "5"
+        assert parts["encoder"].defaults["IMAGERAG_ENCODER_THREADS"] == threads
+
+
 def test_nothing_but_the_gateway_can_be_opened_to_a_network(tmp_path: Path) -> None:
     for part in cluster_parts(site(tmp_path)):
         hosts = {name for name in part.environment if name.endswith("_HOST")}
