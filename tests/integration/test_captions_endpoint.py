@@ -178,7 +178,11 @@ async def test_an_answer_that_broke_off_is_used_as_far_as_it_goes(model: OpenAIS
 async def test_an_endpoint_that_knows_no_schema_is_asked_in_simpler_words(
     model: OpenAIServer, tmp_path: Path, known: str | None, calls: int
 ) -> None:
-    refusal = (400, {}, {"error": {"message": "response_format: unknown type; content must be a string"}})
+    refusal: Response = (
+        400,
+        {},
+        {"error": {"message": "response_format: unknown type; content must be a string"}},
+    )
     model.script.failures = [refusal] * (calls - 1)
     async with captions(model, tmp_path) as enricher:
         assert await one(enricher, picture(1)) == Enrichment(caption=CAPTION)

@@ -27,6 +27,8 @@ from services.vision.backends.base import Piece
 from services.vision.conversation import Turn, Wish, Written
 
 log = structlog.get_logger(__name__)
+_Processors: Any = AutoProcessor
+_Models: Any = AutoModelForImageTextToText
 _BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 _NEEDS = (
     "It must be a vision-language model of transformers with a processor and a chat template. Some need further "
@@ -122,13 +124,13 @@ def load_model(model: str, revision: str | None, weights: Path | None, placement
         SettingsError: It is no such model, its files are not to be had, or the device is not there.
     """
     torch.set_num_threads(placement.threads)
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     device = _device(placement.device)
     options = {"revision": revision or "main", "cache_dir": weights, "trust_remote_code": False}
     try:
-        processor = AutoProcessor.from_pretrained(model, **options)
-        loaded = AutoModelForImageTextToText.from_pretrained(
-            model, dtype=_dtype(placement.precision, device), **options
+        processor = _Processors.from_pretrained(model, **options)
+        loaded, loading = _Models.from_pretrained(
+            model, dtype=_dtype(placement.precision, device), output_loading_info=True, **options
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
         log.error("model_not_loaded", model=model, exc_info=error)
@@ -136,13 +138,17 @@ def load_model(model: str, revision: str | None, weights: Path | None, placement
         raise SettingsError(
             f"IMAGERAG_VISION_MODEL: {model} cannot be loaded. {_NEEDS} Reason: {reason}"
         ) from None
+    if loading["missing_keys"]:
+        # transformers would make up random ones.
+        missing = ", ".join(sorted(loading["missing_keys"])[:3])
+        raise SettingsError(f"IMAGERAG_VISION_MODEL: {model} has no weights for {missing}: fetch its files again.")
     if not (getattr(processor, "chat_template", None) or getattr(processor.tokenizer, "chat_template", None)):
         raise SettingsError(f"IMAGERAG_VISION_MODEL: {model} has no chat template: take an instruction-tuned one.")
     title = Path(model).resolve().name if Path(model).is_dir() else model
     return TransformersModel(loaded.to(device).eval(), processor, title, placement.limit_s)
 
 
-class _Ending(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
+class _Ending(StoppingCriteria):
     """Ends an answer that nobody waits for any more, or that takes too long."""
 
     def __init__(self, stop: threading.Event, ends_at: float) -> None:
@@ -154,7 +160,7 @@ class _Ending(StoppingCriteria):  # type: ignore[misc]  # transformers has no ty
         return torch.full((input_ids.shape[0],), self.came, device=input_ids.device, dtype=torch.bool)
 
 
-class _Pieces(TextStreamer):  # type: ignore[misc]  # transformers has no types
+class _Pieces(TextStreamer):
     """Hands on whole words as they come."""
 
     def __init__(self, tokenizer: Any, piece: Piece) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from services.common.domain import Vector
 from services.common.settings import SettingsError
 from workers.enrich.labels.vocabulary import as_query, load_vocabulary, parse
-from workers.enrich.labels.zero_shot import LabelRule, LabelSpace, fitting_labels
+from workers.enrich.labels.zero_shot import LabelRule, fitting_labels
 
 DIM = 64
 
 
-def unit(rows: Vector) -> Vector:
+def unit(rows: Any) -> Vector:
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / lengths, dtype=np.float32)
 
@@ -30,32 +31,32 @@ def random_rows(count: int, seed: int) -> Vector:
 def test_the_label_that_a_picture_is_made_of_comes_first(seed: int, chosen: int) -> None:
     labels = random_rows(500, seed)
     picture = unit(labels[chosen] + 0.5 * random_rows(1, seed + 1)[0])
-    found = fitting_labels(picture, LabelSpace.of(labels), floor=0.1, rule=LabelRule())
+    found = fitting_labels(labels @ picture, floor=0.1, rule=LabelRule())
     assert found[0] == chosen
     assert len(found) <= LabelRule().limit
 
 
 def test_a_picture_that_has_nothing_to_do_with_the_labels_gets_hardly_any() -> None:
-    labels, rule = LabelSpace.of(random_rows(900, 1)), LabelRule(limit=5, least_sigmas=4.0)
-    given_labels = sum(len(fitting_labels(picture, labels, -1.0, rule)) for picture in random_rows(200, 2))
+    labels, rule = random_rows(900, 1), LabelRule(limit=5, least_sigmas=4.0)
+    given_labels = sum(len(fitting_labels(labels @ picture, -1.0, rule)) for picture in random_rows(200, 2))
     # Of 180,000 comparisons a normal distribution leaves 6 above four standard deviations.
     assert given_labels <= 20
 
 
 def test_nothing_below_the_noise_floor_is_given() -> None:
     labels = random_rows(500, 3)
-    assert fitting_labels(labels[7], LabelSpace.of(labels), 0.5, LabelRule()) == [7]
-    assert fitting_labels(labels[7], LabelSpace.of(labels), 1.1, LabelRule()) == []
+    assert fitting_labels(labels @ labels[7], 0.5, LabelRule()) == [7]
+    assert fitting_labels(labels @ labels[7], 1.1, LabelRule()) == []
 
 
 def test_labels_much_weaker_than_the_best_are_left_out() -> None:
     labels = np.eye(DIM, dtype=np.float32)
     picture = unit(labels[1] + labels[2] + 0.6 * labels[3])
-    assert fitting_labels(picture, LabelSpace.of(labels), 0.0, LabelRule(least_sigmas=2.0, best_share=0.8)) == [
+    assert fitting_labels(labels @ picture, 0.0, LabelRule(least_sigmas=2.0, best_share=0.8)) == [
         1,
         2,
     ]
-    assert fitting_labels(picture, LabelSpace.of(labels), 0.0, LabelRule(least_sigmas=2.0, best_share=0.1)) == [
+    assert fitting_labels(labels @ picture, 0.0, LabelRule(least_sigmas=2.0, best_share=0.1)) == [
         1,
         2,
         3,
@@ -64,7 +65,7 @@ def test_labels_much_weaker_than_the_best_are_left_out() -> None:
 
 @pytest.mark.parametrize("labels", [np.ones((4, DIM), np.float32) / 8, np.zeros((4, DIM), np.float32)])
 def test_labels_that_are_all_the_same_tell_nothing(labels: Vector) -> None:
-    assert fitting_labels(labels[0], LabelSpace.of(labels), -1.0, LabelRule(least_sigmas=0.1)) == []
+    assert fitting_labels(labels @ labels[0], -1.0, LabelRule(least_sigmas=0.1)) == []
 
 
 def test_a_list_is_read_line_by_line() -> None:

@@ -13,7 +13,6 @@ from services.common.clients.encoder import EncoderDescription, Lane, TextRole
 from services.common.domain import Direction, Vector
 from services.common.errors import ImageragError
 from workers.enrich.labels.vocabulary import as_query
-from workers.enrich.labels.zero_shot import LabelSpace
 
 
 class Encoder(Protocol):
@@ -34,13 +33,13 @@ class Words:
 
     Attributes:
         fingerprint: Of the joint space.
-        space: The labels' vectors.
+        rows: A unit vector a label, shape (m, dim) float32.
         floor: Score that unrelated pairs of text and picture stay below; -1: not measured.
         is_sentence_space: Its texts are sentence embeddings, as the starter's.
     """
 
     fingerprint: str
-    space: LabelSpace
+    rows: Vector
     floor: float
     is_sentence_space: bool
 
@@ -77,7 +76,7 @@ class Vocabulary:
             rows.extend(await self._rows(self._labels[start : start + step], fingerprint))
         return Words(
             fingerprint,
-            LabelSpace.of(np.stack(rows)),
+            np.stack(rows),
             described.noise_floors.get(Direction.TEXT_TO_IMAGE, -1.0),
             described.text_is_sentence_space,
         )

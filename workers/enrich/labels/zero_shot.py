@@ -30,44 +30,21 @@ class LabelRule:
     best_share: float = 0.8
 
 
-@dataclass(frozen=True)
-class LabelSpace:
-    """Labels as unit vectors.
-
-    Attributes:
-        rows: Shape (m, dim) float32, m >= 2.
-        centred: The same without what all labels have in common ("a photo of"), unit rows again. The best label is
-            right for 28 % of 538 pictures, and without this for 27 % (the starter).
-    """
-
-    rows: Vector
-    centred: Vector
-
-    @classmethod
-    def of(cls, rows: Vector) -> LabelSpace:
-        """From unit rows, shape (m, dim) float32."""
-        apart = rows - rows.mean(0)
-        lengths = np.linalg.norm(apart, axis=1, keepdims=True)
-        return cls(rows, (apart / np.maximum(lengths, np.finfo(np.float32).eps)).astype(np.float32))
-
-
-def fitting_labels(picture: Vector, labels: LabelSpace, floor: float, rule: LabelRule) -> list[int]:
+def fitting_labels(scores: Vector, floor: float, rule: LabelRule) -> list[int]:
     """Choose the labels of one picture.
 
     Args:
-        picture: Unit vector, shape (dim,) float32.
-        labels: Of the same space.
+        scores: Cosine of the picture with each label, shape (m,), m >= 2.
         floor: Score that unrelated pairs of a text and a picture stay below.
         rule: When a label is given.
 
     Returns:
-        Rows of `labels`, the best first; none if nothing stands out.
+        Indices of labels, the best first; none if nothing stands out.
     """
-    scores = labels.centred @ picture
     spread = float(scores.std())
     if not np.isfinite(spread) or spread < np.finfo(np.float32).eps:
         return []
     heights = (scores - scores.mean()) / spread
     order = np.argsort(-heights, kind="stable")[: rule.limit]
     least = max(rule.least_sigmas, rule.best_share * float(heights[order[0]]))
-    return [int(index) for index in order if heights[index] >= least and labels.rows[index] @ picture > floor]
+    return [int(index) for index in order if heights[index] >= least and scores[index] > floor]
