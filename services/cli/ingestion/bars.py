@@ -95,7 +95,7 @@ def storing(totals: Totals) -> str:
         parts.append(f"{totals.failed:,} failed")
     if totals.paused:
         return " · ".join([*parts, "paused"])
-    if totals.running and totals.rate_per_s is not None:
+    if totals.running and totals.rate_per_s:
         parts.append(f"{totals.rate_per_s:.1f}/s")
     if totals.running and totals.eta_s is not None:
         parts.append(time_left(totals.eta_s))
