@@ -146,8 +146,8 @@ def only_the_gateway_is_published(body: Body) -> Findings:
     """To this machine, unless told otherwise; the others have no way in or out."""
     if not body["networks"]["back"].get("internal"):
         yield "the network back has a way out"
-    with_models = {"generator", "worker-interactive", "worker-bulk"}
-    ways_out = {"front": {"gateway"}, "out": {"weights"}, "models": with_models}
+    workers = {"worker-interactive", "worker-bulk"}
+    ways_out = {"front": {"gateway"}, "out": {"weights"}, "models": {"generator", *workers}, "web": workers}
     for name, service in body["services"].items():
         for port in service.get("ports", []):
             if name != "gateway" or port.get("host_ip") != "127.0.0.1":
