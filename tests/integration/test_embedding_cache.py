@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +20,10 @@ from prometheus_client import REGISTRY
 from redis import Redis
 
 from services.common.clients.encoder import EncoderClient, Lane, TextRole
-from services.common.clients.encoder_inputs import Encoded
+from services.common.clients.encoder_inputs import Encoded, PictureInput
 from services.common.domain import Vector
 from services.common.embeddings.cached_encoder import CachedEncoder
+from services.common.embeddings.cached_stream import Sought
 from services.common.embeddings.keys import image_key
 from services.common.embeddings.memory import RecentVectors
 from services.common.embeddings.shared import SharedVectors
@@ -70,6 +71,23 @@ class _Bench:
         return await self.cached.encode_images(
             images, lane=lane, expected_fingerprint=self.service.fingerprint, deadline_s=5
         )
+
+    async def streamed(self, groups: Sequence[Sequence[bytes]]) -> list[Encoded]:
+        """As `images`, in one stream; in the order of the pictures."""
+
+        async def sought() -> AsyncIterator[list[Sought[int]]]:
+            number = 0
+            for group in groups:
+                keys = range(number, number + len(group))
+                number += len(group)
+                yield [
+                    Sought(key, image_key(self.service.fingerprint, data), PictureInput(data))
+                    for key, data in zip(keys, group, strict=True)
+                ]
+
+        stream = self.cached.encode_stream(sought(), expected_fingerprint=self.service.fingerprint, lane=Lane.BULK)
+        found = {key: encoded async for key, encoded in stream}
+        return [found[key] for key in sorted(found)]
 
     async def question(self, text: str, role: TextRole = TextRole.QUERY) -> Vector:
         (part,) = await self.cached.encode_texts(
@@ -144,6 +162,30 @@ async def test_a_picture_known_to_one_process_is_known_to_all(bench: _Bench, cac
         another.service.fingerprint = bench.service.fingerprint
         _assert_right(await another.images(RED), RED)
         assert another.service.asked == []
+
+
+async def test_a_stream_asks_for_what_is_new_and_keeps_it_for_all(bench: _Bench, cache_url: str) -> None:
+    await bench.images(RED)
+    bench.service.forget()
+    first = await bench.streamed([[GREEN, RED], [NO_PICTURE, GREEN], [], [BLUE, RED, NO_PICTURE]])
+    assert sorted(bench.service.asked) == sorted([GREEN, NO_PICTURE, BLUE])
+    assert [isinstance(part, ImageFormatError) for part in first] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
+    _assert_right([part for part in first if not isinstance(part, ImageragError)], GREEN, RED, GREEN, BLUE, RED)
+
+    async with _bench(cache_url) as another:
+        another.service.fingerprint = bench.service.fingerprint
+        _assert_right(await another.streamed([[RED, BLUE], [GREEN]]), RED, BLUE, GREEN)
+        assert another.service.asked == []
+        assert isinstance((await another.streamed([[NO_PICTURE]]))[0], ImageFormatError)
+        assert another.service.asked == [NO_PICTURE], "an error is not remembered"
 
 
 async def test_look_ups_are_counted_by_input(bench: _Bench) -> None:
