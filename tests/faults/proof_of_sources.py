@@ -96,8 +96,17 @@ def _row(source: BigSource, proofs: Sequence[dict[str, Any]], seconds: float) ->
     faults = sum(sum(proof["faults"].values()) for proof in proofs)
     kept = total("stored") + total("merged")
     whole = bool(proofs) and all(proof["proven"] for proof in proofs) and kept >= source.least
-    counts = (total(name) for name in ("total", "stored", "merged", "skipped", "failed"))
-    return Row(source.name, *counts, total("pending") + faults, seconds, whole)
+    return Row(
+        source.name,
+        accepted=total("total"),
+        stored=total("stored"),
+        merged=total("merged"),
+        skipped=total("skipped"),
+        failed=total("failed"),
+        lost=total("pending") + faults,
+        seconds=seconds,
+        proven=whole,
+    )
 
 
 def table(rows: Sequence[Row]) -> str:

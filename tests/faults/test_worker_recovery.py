@@ -133,7 +133,9 @@ def test_a_message_deleted_by_hand_is_restored(line: Line) -> None:
         second = line.submit(ITEMS)
         accepted = time.monotonic()
         assert line.broker.client().llen("bulk") == 1
-        assert b"ingest_batch" in line.broker.client().lpop("bulk")
+        deleted = line.broker.client().lpop("bulk")
+        assert isinstance(deleted, bytes)
+        assert b"ingest_batch" in deleted
         wait_for(lambda: '"requeued"' in worker.log(), LIMIT_S, every_s=0.02)
         restored_s = time.monotonic() - accepted
         line.seconds_until_stored(second)
