@@ -17,7 +17,7 @@ from services.common.index.tenancy import scoped
 
 MAX_COPIES = 512
 """Items with the same bytes that are looked at in one answer."""
-MAX_ALIKE = 8
+MAX_ALIKE = 16
 _SHA256 = "media.sha256"
 _HASH = "media.perceptual_hash"
 _LINK = "duplicate_of"
@@ -124,7 +124,13 @@ class Twins:
         return list({twin.id: twin for twin in found}.values())
 
     async def alike(
-        self, collection: Collection, tenant: str, looks: Sequence[Look], least_similarity: float
+        self,
+        collection: Collection,
+        tenant: str,
+        looks: Sequence[Look],
+        least_similarity: float,
+        *,
+        unlinked: bool = False,
     ) -> list[list[Twin]]:
         """Items whose pictures have other bytes, a band in common and a vector near by; in one round trip.
 
@@ -133,20 +139,17 @@ class Twins:
             tenant: Whose items.
             looks: Pictures.
             least_similarity: Smallest cosine of the image vectors.
+            unlinked: Only items that are linked to no other one.
 
         Returns:
-            For each look the most similar items, most similar first: up to `MAX_ALIKE` that are linked to none,
-            and as many that are.
+            For each look the most similar items, most similar first, up to `MAX_ALIKE`.
         """
         if not looks:
             return []
-        requests = [
-            _request(tenant, look, least_similarity, linked=linked) for look in looks for linked in (False, True)
-        ]
+        requests = [_request(tenant, look, least_similarity, unlinked=unlinked) for look in looks]
         with store_call("query_batch_points", collection.name, len(requests)):
             answers = await self._client.query_batch_points(collection.name, requests=requests)
-        lists = [[_twin(str(p.id), p.payload or {}, p.score) for p in answer.points] for answer in answers]
-        return [[*lists[2 * place], *lists[2 * place + 1]] for place in range(len(looks))]
+        return [[_twin(str(p.id), p.payload or {}, p.score) for p in answer.points] for answer in answers]
 
     async def _scroll(self, collection: Collection, condition: models.Filter, limit: int) -> list[Twin]:
         with store_call("scroll", collection.name):
@@ -156,14 +159,14 @@ class Twins:
         return [_twin(str(record.id), record.payload or {}) for record in records]
 
 
-def _request(tenant: str, look: Look, least_similarity: float, *, linked: bool) -> models.QueryRequest:
-    unlinked = models.IsEmptyCondition(is_empty=models.PayloadField(key=_LINK_KIND))
+def _request(tenant: str, look: Look, least_similarity: float, *, unlinked: bool) -> models.QueryRequest:
     must: list[models.Condition] = [_any_of(PICTURE_BANDS, look.keywords)]
     must_not: list[models.Condition] = [
         models.HasIdCondition(has_id=[look.item_id]),
         _any_of(_SHA256, [look.sha256]),
     ]
-    (must_not if linked else must).append(unlinked)
+    if unlinked:
+        must.append(models.IsEmptyCondition(is_empty=models.PayloadField(key=_LINK_KIND)))
     return models.QueryRequest(
         query=look.vector.tolist(),
         using=LegName.IMAGE.value,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection as Group
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from services.common.domain import DuplicateOf
 from services.common.index.catalogue import Collection
@@ -81,21 +83,30 @@ class Firsts:
         looks = {comer.arrival.line: look for comer in comers if (look := _look(comer, limits))}
         if wanted.near == "keep" or not looks:
             return {}
-        answers = await self._twins.alike(collection, job.tenant, list(looks.values()), limits.least_similarity)
-        twins = dict(zip(looks, answers, strict=True))
-        gone = await self._gone(job, collection, [twin for found in answers for twin in found])
-        firsts = {
-            comer.arrival.line: near_first(
-                comer.arrival.item_id,
-                comer.arrival.perceptual_hash,
-                twins[comer.arrival.line],
-                gone,
-                limits,
-            )
-            for comer in comers
-            if comer.arrival.line in looks
-        }
-        return {line: first for line, first in firsts.items() if first}
+        hashes = {comer.arrival.line: comer.arrival.perceptual_hash for comer in comers}
+        alike = partial(self._alike, job, collection, limits=limits)
+        twins = await alike(looks)
+        firsts = _near_firsts(looks, hashes, twins, (), limits)
+        # Copies of one picture may crowd out the item that they are linked to.
+        crowded = {line: look for line, look in looks.items() if twins[line] and line not in firsts}
+        firsts |= _near_firsts(crowded, hashes, await alike(crowded, unlinked=True), (), limits)
+        orphaned = {line: look for line, look in crowded.items() if line not in firsts}
+        gone = await self._gone(job, collection, [twin for line in orphaned for twin in twins[line]])
+        return firsts | _near_firsts(orphaned, hashes, twins, gone, limits)
+
+    async def _alike(
+        self,
+        job: Job,
+        collection: Collection,
+        looks: Mapping[int, Look],
+        *,
+        limits: NearLimits,
+        unlinked: bool = False,
+    ) -> dict[int, list[Twin]]:
+        answers = await self._twins.alike(
+            collection, job.tenant, list(looks.values()), limits.least_similarity, unlinked=unlinked
+        )
+        return dict(zip(looks, answers, strict=True))
 
     async def _gone(self, job: Job, collection: Collection, twins: Sequence[Twin]) -> frozenset[str]:
         """Of the items that these are linked to, those that are not there any more."""
@@ -111,6 +122,19 @@ def _found(job: Job, comer: Comer, own: Twin | None, firsts: dict[int, Duplicate
     if own and (own.job_id, own.line) == (job.id, line):
         return Found(own, own.duplicate_of, written=True)
     return Found(own, firsts.get(line))
+
+
+def _near_firsts(
+    looks: Mapping[int, Look],
+    hashes: Mapping[int, str],
+    twins: Mapping[int, Sequence[Twin]],
+    gone: Group[str],
+    limits: NearLimits,
+) -> dict[int, DuplicateOf]:
+    firsts = {
+        line: near_first(look.item_id, hashes[line], twins[line], gone, limits) for line, look in looks.items()
+    }
+    return {line: first for line, first in firsts.items() if first}
 
 
 def _look(comer: Comer, limits: NearLimits) -> Look | None:

@@ -24,9 +24,15 @@ class TwinIndex(Protocol):
         """Items with these bytes."""
 
     async def alike(
-        self, collection: Collection, tenant: str, looks: Sequence[Look], least_similarity: float
+        self,
+        collection: Collection,
+        tenant: str,
+        looks: Sequence[Look],
+        least_similarity: float,
+        *,
+        unlinked: bool = False,
     ) -> list[list[Twin]]:
-        """Items that look the same."""
+        """Items that look the same, the most similar ones."""
 
 
 class StoredIndex(Protocol):
