@@ -18,8 +18,8 @@ class OcrSettings(ServiceSettings):
     ocr: Literal["asked", "always", "off"] = "asked"
     """Whether the text inside pictures is read: for jobs that ask for it, for every job, or for none; needs the \
 extra `ocr`. Where it is off, items whose job asked for it are marked as incomplete."""
-    ocr_limit_s: float = Field(default=120.0, gt=0)
-    """Longest time for reading one picture; the item is then marked as incomplete."""
+    ocr_limit_cpu_s: int = Field(default=60, ge=1)
+    """Processor time for reading one picture, and half of what it may take by the clock; after that its item is marked as incomplete."""
     ocr_limit_bytes: int = Field(default=4 * 1024 * _MIB, ge=1024 * _MIB)
     """Address space of the process that reads."""
 
@@ -31,7 +31,7 @@ extra `ocr`. Where it is off, items whose job asked for it are marked as incompl
         """
         return ResidentLimits(
             memory_bytes=self.ocr_limit_bytes,
-            cpu_s=round(self.ocr_limit_s),
-            answer_s=self.ocr_limit_s,
+            cpu_s=self.ocr_limit_cpu_s,
+            answer_s=2.0 * self.ocr_limit_cpu_s,
             question_bytes=picture_bytes + _MIB,
         )

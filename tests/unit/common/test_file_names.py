@@ -14,7 +14,7 @@ from services.common.file_names import says_nothing
 @pytest.mark.parametrize(
     "name",
     [
-        "", "IMG_0234.jpg", "DSC00123", "scan 12", "page-3", "微信图片_20240101123000.jpg", "3f2a9c8e77d0", "1920", "a1",
+        "", "IMG_0234.jpg", "DSC00123", "scan 12", "page-3", "微信图片_20240101123000.jpg", "3f2a9c8e77d0", "a1",
         "550e8400-e29b-41d4-a716-446655440000", "Screenshot 2024-01-02 at 10.11.12 PM.png", "屏幕截图 2024-03-01",
         "PXL_20230102_101112", "IMG_1234 (2)", "WhatsApp Image 2023-01-01 at 12.00.00", "无标题 2",
     ],

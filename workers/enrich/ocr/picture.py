@@ -26,11 +26,14 @@ MIN_LONE_SCORE = 0.95
 """Of a single character: a cat's eye is a 0 (0.73), the swirl in a cup an 8 (0.90); a printed one has 0.99."""
 _SURE_SCORE = 0.8
 _SURE_SHARE = 0.5
-"""Of the characters: with fewer that are sure and level, the picture may have been held otherwise."""
-_FEW_CHARACTERS = 6
-"""Say nothing about how a picture was held, and are not worth reading it four times."""
+"""Of the room for characters: with fewer that are sure and level, the picture may have been held otherwise."""
+_LITTLE_ROOM = 6.0
+"""Says nothing about how a picture was held, and is not worth reading it four times."""
+_LEAST_EVIDENCE = 3.0
 _BETTER_BY = 1.3
 """How much more text must be there before another turn is believed."""
+_STRIP = 4
+"""Longer side by shorter one, at most, of what is read."""
 _TURNS = {
     90: Image.Transpose.ROTATE_270,
     180: Image.Transpose.ROTATE_180,
@@ -62,9 +65,9 @@ class _Reading:
     turned_deg: int
 
     @property
-    def characters(self) -> int:
-        """That were found, however unsure."""
-        return sum(len(line.text) for line in self.lines)
+    def room(self) -> float:
+        """For how many characters there is room in the lines that were found, if one is as wide as it is high."""
+        return sum(max(len(line.text), _proportion(line)) for line in self.lines)
 
     @property
     def evidence(self) -> float:
@@ -81,7 +84,7 @@ def read_picture(reader: LineReader, picture: Image.Image) -> FoundText:
     """
     best = _read(reader, picture, 0)
     if _may_be_turned(best):
-        needed = best.evidence * _BETTER_BY
+        needed = max(best.evidence * _BETTER_BY, _LEAST_EVIDENCE)
         turned = max((_read(reader, picture, turn) for turn in _TURNS), key=lambda reading: reading.evidence)
         best = turned if turned.evidence > needed else best
     lines = [line for line in best.lines if _is_text(line)]
@@ -95,13 +98,29 @@ def _read(reader: LineReader, picture: Image.Image, turn_deg: int) -> _Reading:
     plan = tiling(*turned.size)
     size = (plan.width, plan.height)
     pixels = np.asarray(turned if turned.size == size else turned.resize(size, Image.Resampling.LANCZOS))
-    tiles = [reader.lines(np.ascontiguousarray(pixels[tile.top : tile.bottom])) for tile in plan.tiles]
+    tiles = [reader.lines(_stocky(pixels[tile.top : tile.bottom])) for tile in plan.tiles]
     return _Reading(merged(plan.tiles, tiles), plan.width, plan.height, turn_deg)
+
+
+def _stocky(pixels: Pixels) -> Pixels:
+    """A strip with more of its ground beside it: the model scales the shorter side, and would make it huge."""
+    height, width = pixels.shape[:2]
+    size = (max(height, width // _STRIP), max(width, height // _STRIP))
+    if size == (height, width):
+        return np.ascontiguousarray(pixels)
+    ground = np.median(np.concatenate([pixels[0], pixels[-1]]), axis=0).astype(np.uint8)
+    padded = np.broadcast_to(ground, (*size, 3)).copy()
+    padded[:height, :width] = pixels
+    return padded
 
 
 def _may_be_turned(reading: _Reading) -> bool:
     sure = sum(len(line.text) for line in reading.lines if _is_sure(line))
-    return reading.characters >= _FEW_CHARACTERS and sure < reading.characters * _SURE_SHARE
+    return reading.room >= _LITTLE_ROOM and sure < reading.room * _SURE_SHARE
+
+
+def _proportion(line: TextLine) -> float:
+    return max(line.width, line.height) / max(min(line.width, line.height), 1.0)
 
 
 def _is_text(line: TextLine) -> bool:
