@@ -10,6 +10,7 @@ VENV_INFINITY ?= .venv-infinity
 # the usual build brings gigabytes of CUDA along. Unset: pip takes what its own configuration finds.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+PROOF_ARGS ?=
 # make bench-encoder BENCH_ARGS="--quick service"
 BENCH_ARGS ?=
 # Two processes, the tests of a file together; each has a store, a broker and an encoder of its own. Empty: one process.
@@ -30,7 +31,7 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench bench-encoder bench-ingest eval clean
+.PHONY: help proof-ingest demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench bench-encoder bench-ingest eval clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,10 @@ test: lint  ## lint, then unit, integration and end-to-end tests
 
 test-faults: $(VENV)/.installed-dev  ## processes killed under load (minutes)
 	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+# The stamps are fetched once by `apt-get download`. make proof-ingest PROOF_ARGS="PDF video" takes some sources.
+proof-ingest: $(VENV)/.installed-dev  ## large sources into a fresh cluster by one command each, each proven (minutes)
+	@$(BIN)/python -m tests.faults.proof_of_sources $(PROOF_ARGS)
 
 # Its own environment (checkov pins much), and none of the fixtures of the other tests (--confcutdir).
 test-deploy: $(VENV_DEPLOY)/.installed  ## manifests, images and compose file, without a cluster or Docker
