@@ -31,7 +31,7 @@ GENERATE = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I
 GENERATED = .make/protos
 
 .DEFAULT_GOAL := help
-.PHONY: help proof-ingest demo test test-deploy test-docker test-faults test-extras test-images images secrets lint proto proto-check bench bench-encoder bench-ingest eval clean
+.PHONY: help demo test test-deploy test-docker test-faults proof-ingest test-extras test-images images secrets lint proto proto-check bench bench-encoder bench-ingest eval clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
