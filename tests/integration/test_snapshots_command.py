@@ -31,9 +31,12 @@ from services.common.index import bm25
 from services.common.index.contract import EmbeddingContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index
+from services.common.media.store import MediaStore
+from services.common.objects import LocalObjects
 from services.common.rpc.tls import TlsFiles
 from tests.fixtures.bucket import BucketServer
 from tests.fixtures.certificates import Authority
+from tests.fixtures.colour_encoder import picture
 from tests.fixtures.snapshots import CommandFailedError, SnapshotCommand
 from tests.fixtures.store import StoreProcess
 from tests.fixtures.store_client import client_of
@@ -91,21 +94,66 @@ def test_what_was_deleted_comes_back(
         client.delete_collection(collection)
 
 
+def test_pictures_are_saved_and_come_back_with_the_points(
+    qdrant_url: str, collection: str, collection_name: str, tmp_path: Path
+) -> None:
+    kept = MediaStore(LocalObjects(tmp_path / "data"))
+    digests = [kept.put("shop", picture("red", side)) for side in range(1, 6)]
+    told = {"IMAGERAG_DATA_URL": str(tmp_path / "data")}
+    command = SnapshotCommand(f"file://{tmp_path}/vault", qdrant_url, collection_name, told)
+    assert command.create("--with-media")["media"]["objects"] == 5
+    manifest = command.create("--with-media", "--keep", "1")
+    assert (manifest["format"], manifest["media"]["objects"]) == (2, 5)
+    empty = SnapshotCommand(
+        f"file://{tmp_path}/vault", qdrant_url, collection_name, {"IMAGERAG_DATA_URL": f"file://{tmp_path}/new"}
+    )
+    with client_of(qdrant_url) as client:
+        client.delete_collection(collection)
+        assert empty.restore("--with-media", "--verify") == {"snapshot": manifest["name"], "verified": True}
+        assert not client.collection_exists(collection)
+        assert empty.restore("--with-media")["points"] == ITEMS
+        client.delete_collection(collection)
+    restored = MediaStore(LocalObjects(tmp_path / "new"))
+    assert [restored.get("shop", digest) for digest in digests] == [kept.get("shop", digest) for digest in digests]
+
+    (tmp_path / "vault" / "media" / "shop" / digests[0][:2] / digests[0]).write_bytes(b"other")
+    with pytest.raises(CommandFailedError, match="damaged"):
+        empty.restore("--with-media", "--verify")
+
+
+def test_pictures_that_were_not_saved_are_not_promised(
+    qdrant_url: str, collection: str, collection_name: str, tmp_path: Path
+) -> None:
+    told = {"IMAGERAG_DATA_URL": str(tmp_path / "data")}
+    command = SnapshotCommand(f"file://{tmp_path}/vault", qdrant_url, collection_name, told)
+    assert "media" not in command.create()
+    with pytest.raises(CommandFailedError, match="without media"):
+        command.restore("--with-media")
+    with client_of(qdrant_url) as client:
+        assert client.count(collection).count == ITEMS
+        client.delete_collection(collection)
+
+
 def test_a_bucket_keeps_them_too(
-    qdrant_url: str, collection: str, collection_name: str, bucket: BucketServer
+    qdrant_url: str, collection: str, collection_name: str, bucket: BucketServer, tmp_path: Path
 ) -> None:
     name = f"snapshots-{uuid.uuid4().hex[:8]}"
     endpoint = bucket.environment["AWS_ENDPOINT_URL"]
     s3fs.S3FileSystem(key="test", secret="test", endpoint_url=endpoint, skip_instance_cache=True).mkdir(name)
-    command = SnapshotCommand(f"s3://{name}/backups", qdrant_url, collection_name, bucket.environment)
-    first = command.create("--keep", "1")["name"]
-    second = command.create("--keep", "1")["name"]
+    kept = MediaStore(LocalObjects(tmp_path / "data"))
+    digest = kept.put("shop", picture("red"))
+    told = {**bucket.environment, "IMAGERAG_DATA_URL": str(tmp_path / "data")}
+    command = SnapshotCommand(f"s3://{name}/backups", qdrant_url, collection_name, told)
+    first = command.create("--keep", "1", "--with-media")["name"]
+    second = command.create("--keep", "1", "--with-media")["name"]
     assert first < second
     assert command.names() == [second]
+    (tmp_path / "data").rename(tmp_path / "gone")
     with client_of(qdrant_url) as client:
         client.delete_collection(collection)
-        assert command.restore()["points"] == ITEMS
+        assert command.restore("--with-media")["points"] == ITEMS
         client.delete_collection(collection)
+    assert kept.exists("shop", digest)
 
 
 def test_what_is_wrong_is_said(qdrant_url: str, collection_name: str, tmp_path: Path) -> None:
