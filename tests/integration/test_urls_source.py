@@ -200,12 +200,26 @@ def test_a_manifest_may_name_pictures_by_their_urls(web: WebServer, tools: Sourc
         f'{{"url": "{web.url("/1.png")}", "title": "One", "key": "k1"}}\n'
         f'{{"url": "{web.url("/none.png")}", "title": "None"}}\n'
         '{"url": "http://169.254.169.254/latest", "title": "Metadata"}\n'
+        '{"url": "file:///etc/passwd", "title": "Passwords"}\n'
     )
     found = list(SOURCES["manifest"](str(path), tools).lines(""))
     one = found[0].line
     assert (one.title, one.key, one.source_uri) == ("One", "k1", web.url("/1.png"))
     assert one.sha256 == hashlib.sha256(picture(1)).hexdigest()
-    assert [each.error.code if each.error else "" for each in found] == ["", "url_unusable", "url_forbidden"]
+    codes = [each.error.code if each.error else "" for each in found]
+    assert codes == ["", "url_unusable", "url_forbidden", "url_forbidden"]
+    assert (found[1].line.url, found[1].line.title) == (web.url("/none.png"), "None"), "it may be tried again"
+    assert (found[3].line.url, found[3].line.title) == ("", "")
+
+
+def test_a_table_may_name_them_as_well(web: WebServer, tools: SourceTools, tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    rows = [f"{web.url(f'/{number}.png')},No {number}\n" for number in range(30)]
+    path.write_text("url,title\n" + "".join(rows) + f"{web.url('/none.png')},None\n")
+    found = list(SOURCES["manifest"](str(path), tools).lines(""))
+    assert [each.line.title for each in found] == [*(f"No {number}" for number in range(30)), "None"]
+    assert [each.error.code for each in found if each.error] == ["url_unusable"]
+    assert found[-1].line.url == web.url("/none.png")
 
 
 def test_a_line_says_no_more_than_it_knows(web: WebServer, tools: SourceTools) -> None:

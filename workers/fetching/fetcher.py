@@ -84,13 +84,14 @@ class Fetcher:
         """Close all connections."""
         self._pool.close()
 
-    def fetch(self, url: str, into: IO[bytes], limit_of: LimitOf) -> Fetched:
+    def fetch(self, url: str, into: IO[bytes], limit_of: LimitOf, within_s: float | None = None) -> Fetched:
         """Fetch a URL.
 
         Args:
             url: From a caller.
             into: Where the bytes go, from where it stands; emptied behind that before each try.
             limit_of: Says how much is wanted.
+            within_s: Longest time, if it is less than the policy's.
 
         Raises:
             UrlForbiddenError: It, or where it redirects to, may not be fetched; nothing was sent there.
@@ -99,17 +100,18 @@ class Fetcher:
             UrlError: It is no URL, or its host answers that there is nothing to have.
         """
         try:
-            fetched = self._tried(parse_url(url), into, limit_of)
+            limit_s = min(self.policy.timeout_s, within_s or self.policy.timeout_s)
+            fetched = self._tried(parse_url(url), into, limit_of, time.monotonic() + limit_s)
         except ImageragError as error:
             metrics.FETCHED_URLS.labels(error.code).inc()
             raise
         metrics.FETCHED_URLS.labels("ok").inc()
         return fetched
 
-    def _tried(self, url: WebUrl, into: IO[bytes], limit_of: LimitOf) -> Fetched:
+    def _tried(self, url: WebUrl, into: IO[bytes], limit_of: LimitOf, give_up_at: float) -> Fetched:
         self.policy.check_host(url)
         self._silent.check(url.host, url.port)
-        give_up_at, begin, tries = time.monotonic() + self.policy.timeout_s, into.tell(), 0
+        begin, tries = into.tell(), 0
         while True:
             tries += 1
             try:

@@ -44,8 +44,12 @@ class PictureFetcher:
     def __init__(self, fetcher: Fetcher, limits: ImageLimits, keep: Callable[[bytes], str]) -> None:
         self._fetcher, self._limits, self._keep = fetcher, limits, keep
 
-    def keep_from(self, url: str) -> str:
+    def keep_from(self, url: str, within_s: float | None = None) -> str:
         """Fetch a picture and keep it.
+
+        Args:
+            url: From a caller.
+            within_s: See `Fetcher.fetch`.
 
         Returns:
             Its SHA-256 in hex.
@@ -54,7 +58,7 @@ class PictureFetcher:
             ImageragError: As in `Fetcher.fetch`.
             ImageError: What lies there is no picture, or not accepted.
         """
-        found = self.look(url)
+        found = self.look(url, within_s)
         if not found.sha256:
             if container_type(found.fetched.head):
                 raise UnsupportedMediaTypeError(
@@ -64,14 +68,14 @@ class PictureFetcher:
             raise UrlError("There is no picture.")
         return found.sha256
 
-    def look(self, url: str) -> FetchedPicture:
-        """Fetch a picture and keep it; of anything else, its beginning alone.
+    def look(self, url: str, within_s: float | None = None) -> FetchedPicture:
+        """Fetch a picture and keep it; of anything else, its beginning alone. Arguments as in `keep_from`.
 
         Raises:
             ImageragError: As in `keep_from`.
         """
         with closing(SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)) as file:
-            fetched = self._fetcher.fetch(url, file, self._limit_of)
+            fetched = self._fetcher.fetch(url, file, self._limit_of, within_s)
             if not fetched.whole:
                 return FetchedPicture(fetched, "")
             file.seek(0)

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urljoin
 
 import idna
 
-from services.common.errors import UrlError, UrlForbiddenError
+from services.common.errors import ImageragError, UrlError, UrlForbiddenError
 from workers.fetching.addresses import Address
 
 MAX_URL_CHARS = 4096
@@ -87,6 +87,15 @@ def parse_url(text: str) -> WebUrl:
     host, port = _host_and_port(found[2], scheme)
     path = found[3] if found[3].startswith("/") else f"/{found[3]}"
     return WebUrl(scheme, host, port, quote(path, safe=_TARGET_SAFE))
+
+
+def is_web_url(text: str) -> bool:
+    """Whether `parse_url` can read a URL."""
+    try:
+        parse_url(text)
+    except ImageragError:
+        return False
+    return True
 
 
 def follow(base: WebUrl, location: str) -> WebUrl:

@@ -31,6 +31,8 @@ from workers.fetching.pictures import pictures_of_the_web
 
 _LARGE_PIXELS = 16_000_000
 """Above this one picture is decoded at a time: the largest takes 200 MB."""
+_ONE_URL_S = 20.0
+"""It was tried for longer when it was listed, and others of its message wait for the same thread."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,9 @@ class PictureIntake:
         return read_allowed(line.path, self._roots, self._limits.max_bytes)
 
     def _fetched(self, tenant: str, url: str) -> str:
-        return pictures_of_the_web(self._fetcher, self._limits, partial(self._media.put, tenant)).keep_from(url)
+        return pictures_of_the_web(self._fetcher, self._limits, partial(self._media.put, tenant)).keep_from(
+            url, _ONE_URL_S
+        )
 
     @contextmanager
     def _room_for(self, header: ImageHeader) -> Iterator[None]:

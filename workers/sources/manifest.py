@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from services.common.errors import ImageragError, InvalidRequestError, PayloadTooLargeError
-from services.common.jobs.records import ManifestLine
 from services.common.jobs.roots import allowed, open_allowed, source_path
 from workers.opening.table import PARQUET_MARKS
 from workers.sources.in_order import in_order
@@ -107,7 +106,7 @@ class _Jsonl:
                 yield _RawLine(raw, number, f"{self._file.tell()}:{number}")
 
     def _listed(self, line: _RawLine) -> Listed:
-        name = f"line {line.number}"
+        name, entry = f"line {line.number}", None
         try:
             if len(line.raw) > MAX_LINE_BYTES:
                 raise PayloadTooLargeError(f"It is longer than {MAX_LINE_BYTES:,} bytes.")
@@ -117,7 +116,7 @@ class _Jsonl:
             if error.retryable:
                 raise
             error.message = f"Line {line.number}: {error.message}"
-            return Listed(ManifestLine(name), line.cursor, error)
+            return Listed(self._maker.refused(name, entry), line.cursor, error)
 
     def _renamed(self, raw: bytes) -> str:
         try:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from services.common.errors import InvalidRequestError, NotFoundError
 from services.common.jobs.records import ManifestLine
 from services.common.jobs.roots import allowed, source_path
+from workers.fetching.web_url import is_web_url
 from workers.sources.described import METADATA_LIMIT_BYTES, Described
 from workers.sources.source import SourceTools
 
@@ -29,6 +30,13 @@ class ManifestEntry(Described):
     url: str = Field(default="", max_length=4096)
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     name: str = Field(default="", max_length=4096)
+
+    @property
+    def web_url(self) -> str:
+        """Where its picture lies on the web; empty if it is not to be had there."""
+        if self.sha256 or (self.path and not self.path.startswith(_WEB)):
+            return ""
+        return self.url or self.path
 
 
 def read_entry(text: bytes | str, columns: Mapping[str, str] = NO_COLUMNS) -> ManifestEntry:
@@ -99,8 +107,7 @@ class LineMaker:
             return entry.line(shown, self.tools.keep(picture), "")
         if entry.sha256:
             return entry.line(shown, self._kept(entry.sha256), "")
-        if entry.path.startswith(_WEB) or (entry.url and not entry.path):
-            url = entry.url or entry.path
+        if url := entry.web_url:
             return entry.line(shown, self.tools.pictures_of_the_web().keep_from(url), url)
         if entry.path:
             target = self._target(entry.path)
@@ -108,6 +115,18 @@ class LineMaker:
         if not (entry.text.strip() or entry.title.strip()):
             raise InvalidRequestError(NOTHING)
         return entry.line(shown, "", "")
+
+    def refused(self, name: str, entry: ManifestEntry | None) -> ManifestLine:
+        """The line of an entry that `line` refuses: its name alone, or all of it if its URL can be tried again.
+
+        Args:
+            name: What a person knows it by.
+            entry: What is said; None: that cannot be read.
+        """
+        url = entry.web_url if entry else ""
+        if not entry or not is_web_url(url):
+            return ManifestLine(name)
+        return replace(entry.line(name, "", url), url=url)
 
     def _target(self, path: str) -> Path:
         named = Path(source_path(path))

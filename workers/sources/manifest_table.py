@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from services.common.errors import ConflictError, ImageragError, InvalidRequestError
-from services.common.jobs.records import ManifestLine
 from workers.sandbox.parts import Part
 from workers.sandbox.runner import open_parts
 from workers.sources.in_order import in_order
@@ -90,7 +89,7 @@ class _Rows:
 
     def _row(self, record: Mapping[str, Any], picture: bytes) -> Listed:
         number = int(record["row"])
-        cursor, name = self.cursor.text(number), f"row {number}"
+        cursor, name, entry = self.cursor.text(number), f"row {number}", None
         try:
             if "wrong" in record:
                 raise InvalidRequestError(str(record["wrong"]))
@@ -101,7 +100,7 @@ class _Rows:
                 raise
             joint = ", " if error.message.startswith("column ") else ": "
             error.message = f"Row {number}{joint}{error.message}"
-            return Listed(ManifestLine(name), cursor, error)
+            return Listed(self.maker.refused(name, entry), cursor, error)
 
 
 def _cursor(file: BinaryIO, after: str) -> _Cursor:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from services.common.errors import ImageragError
 from services.common.jobs.records import ManifestLine
-from workers.fetching.web_url import MAX_URL_CHARS, parse_url
+from workers.fetching.web_url import MAX_URL_CHARS, is_web_url, parse_url
 from workers.sources.source import Listed
 
 _MAX_LINE_BYTES = 4 * (MAX_URL_CHARS + 1)
@@ -61,10 +61,7 @@ class UrlEntry:
 
     def failed(self, error: ImageragError) -> Listed:
         """Why there is no more of this URL; it can be tried again as a picture's, unless it is no URL at all."""
-        try:
-            url = str(parse_url(self.url))
-        except ImageragError:
-            url = ""
+        url = str(parse_url(self.url)) if is_web_url(self.url) else ""
         return self.listed(ManifestLine(self.name, url=url, source_uri=url), error)
 
     def listed(self, line: ManifestLine, error: ImageragError | None = None) -> Listed:
