@@ -18,7 +18,7 @@ from tests.deploy.rules.expectations import required_secrets
 from tests.deploy.rules.references import references_of
 
 _PAGE = K8S.parents[1] / "docs" / "kubernetes.md"
-_BY_HAND = {"imagerag-tls", "imagerag-objects", "imagerag-generator"}
+_BY_HAND = {"imagerag-captions", "imagerag-tls", "imagerag-objects", "imagerag-generator"}
 
 
 @pytest.fixture(scope="module")
