@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -88,6 +88,7 @@ def test_what_cannot_be_done_is_refused_and_said(call: bytes, error: type[Imager
         read_call(call, MODEL, LIMITS)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_nothing_that_is_sent_fails_in_another_way(call: bytes) -> None:
     with pytest.raises(ImageragError):

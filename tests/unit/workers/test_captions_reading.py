@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.domain import Caption
@@ -56,6 +56,7 @@ def test_a_caption_is_found_whatever_stands_around_it(answer: str) -> None:
     assert read_caption(answer, "m") == CAPTION
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(ANSWER)))
 def test_an_answer_that_breaks_off_counts_as_far_as_it_goes(length: int) -> None:
     caption = read_caption(ANSWER[:length], "m")
@@ -123,6 +124,7 @@ def test_what_acts_on_a_reader_is_taken_out() -> None:
     assert (caption.brief, caption.keywords) == ("a cat [31mred x", ("a b",))
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {}, optional=dict.fromkeys(("brief", "detailed", "keywords", "text_content", "data_points"), ANY_JSON)
@@ -136,6 +138,7 @@ def test_every_field_keeps_its_bounds(fields: dict[str, Any]) -> None:
     _check_bounds(caption)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400) | st.text('{}[]",:\\ abrief', max_size=200))
 def test_nothing_that_a_model_writes_fails(answer: str) -> None:
     caption = read_caption(answer, "m")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.domain import Item, ItemKind
@@ -77,6 +77,7 @@ async def test_a_storage_that_takes_nothing_is_no_failure(tmp_path: Path) -> Non
     assert await findings.find([picture()]) == [None]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.text()))
 def test_the_version_depends_on_the_entries_alone(made_by: dict[str, str]) -> None:
     backwards = dict(reversed(list(made_by.items())))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.domain import Vector
@@ -27,6 +27,7 @@ def random_rows(count: int, seed: int) -> Vector:
     return unit(np.random.default_rng(seed).standard_normal((count, DIM)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 499))
 def test_the_label_that_a_picture_is_made_of_comes_first(seed: int, chosen: int) -> None:
     labels = random_rows(500, seed)
