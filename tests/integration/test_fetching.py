@@ -209,7 +209,7 @@ def test_a_server_that_drips_ends_with_the_time(web: WebServer, script: object) 
     began = time.monotonic()
     error = refused(policy(web.port, timeout_s=1.0), web.url("/drip"))
     assert isinstance(error, UrlUnreachableError)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
 
 
 def test_redirects_and_tries_share_one_time(web: WebServer) -> None:
@@ -220,7 +220,7 @@ def test_redirects_and_tries_share_one_time(web: WebServer) -> None:
     web.pages["/again"] = late
     began = time.monotonic()
     refused(policy(web.port, timeout_s=1.0, max_tries=9, max_redirects=50), web.url("/again"))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize(
