@@ -67,7 +67,7 @@ class AutoSource:
     def lines(self, after: str) -> Iterator[Listed]:
         """See `Source.lines`; a cursor of a single file is that of its source."""
         if "://" in self._path and not self._path.startswith("file://"):
-            opened = self._open("urls" if self._path.startswith(_WEB) else "prefix", self._path)
+            opened = self._open("urls" if self._path.lower().startswith(_WEB) else "prefix", self._path)
             return opened.lines(after)
         path = allowed(source_path(self._path), self._tools.roots)
         if path.is_dir():
