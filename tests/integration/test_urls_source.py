@@ -227,3 +227,11 @@ def test_a_line_says_no_more_than_it_knows(web: WebServer, tools: SourceTools) -
     assert found.line == ManifestLine(
         web.url("/1.png"), sha256=hashlib.sha256(picture(1)).hexdigest(), source_uri=web.url("/1.png")
     )
+
+
+def test_large_pictures_are_kept_as_small_ones_are(web: WebServer, tools: SourceTools) -> None:
+    large = {f"/large{number}.png": picture(number) + bytes(3_000_000 + number) for number in range(6)}
+    web.pages |= {path: Page(data) for path, data in large.items()}
+    own = replace(tools, limits=ImageLimits(max_bytes=4_000_000))
+    found = list(asking(own, *(web.url(path) for path in large)).lines(""))
+    assert [each.line.sha256 for each in found] == [hashlib.sha256(data).hexdigest() for data in large.values()]

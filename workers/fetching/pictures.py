@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 
@@ -15,8 +15,7 @@ from workers.fetching.fetcher import Fetched, Fetcher
 
 _IN_MEMORY_BYTES = 2 * 1024 * 1024
 """What is larger waits on disk: 16 pictures of 32 MiB at a time would be half of what a worker may have."""
-_AT_ONCE_IN_MEMORY = 2
-_in_memory = threading.BoundedSemaphore(_AT_ONCE_IN_MEMORY)
+_large_ones = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,9 @@ class PictureFetcher:
             fetched = self._fetcher.fetch(url, file, self._limit_of, within_s)
             if not fetched.whole:
                 return FetchedPicture(fetched, "")
+            is_large = file.tell() > _IN_MEMORY_BYTES
             file.seek(0)
-            with _in_memory:
+            with _large_ones if is_large else nullcontext():
                 data = file.read()
                 read_header(data, self._limits)
                 return FetchedPicture(fetched, self._keep(data))
