@@ -61,7 +61,8 @@ vectors are another collection. The starter has float32 alone."""
     """Most inputs that go through the model at once, across callers; 0: what the model gains by, 8 on a CPU and
     256 on CUDA."""
     bulk_batch_ms: float = Field(default=0, ge=0, le=10_000)
-    """How long a batch of bulk work may keep the model from a person's query; 0: 60 on a CPU, 20 on CUDA."""
+    """How long a batch of bulk work may keep the model from a person's query; 0: 60 on a CPU, 20 on CUDA. Four
+    times as long while nobody has asked anything for 10 s."""
     interactive_limit_items: int = Field(default=256, ge=1)
     """Inputs of interactive callers that may be inside at once, waiting or running; more are refused."""
     bulk_limit_items: int = Field(default=512, ge=1)

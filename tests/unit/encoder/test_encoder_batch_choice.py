@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from services.common.clients.encoder import Lane
 from services.encoder.batching.capacity import Capacity
-from services.encoder.batching.choice import FILL_SHARE, PATIENCE_BATCHES, Batch, Chooser
+from services.encoder.batching.choice import (
+    ALONE_AFTER_S,
+    ALONE_BATCHES,
+    FILL_SHARE,
+    PATIENCE_BATCHES,
+    Batch,
+    Chooser,
+)
 from services.encoder.batching.item import Item
 from services.encoder.batching.lanes import Lanes, like_length
 from services.encoder.batching.pace import Pace, Workload
@@ -86,6 +93,8 @@ def test_a_batch_is_of_one_kind_of_like_lengths_and_within_its_bounds(
 ) -> None:
     queue = Queue(most)
     queue.add(*arrive(arrivals))
+    is_alone = all(lane is Lane.BULK for _, lane, _ in arrivals)
+    limit_s = BULK_BATCH_S * (ALONE_BATCHES if is_alone else 1)
     for batch in queue.take_all(streams):
         assert {one.kind for one in batch.items} == {batch.workload.kind}
         assert all(like_length(one.length, batch.items[0].length) for one in batch.items)
@@ -93,7 +102,7 @@ def test_a_batch_is_of_one_kind_of_like_lengths_and_within_its_bounds(
         bulk = sum(one.lane is Lane.BULK for one in batch.items)
         added_s = bulk * ITEM_S
         if batch.lane is Lane.BULK:
-            assert len(batch.items) == 1 or added_s <= BULK_BATCH_S + 1e-9
+            assert len(batch.items) == 1 or added_s <= limit_s + 1e-9
         else:
             assert added_s <= FILL_SHARE * BULK_BATCH_S + 1e-9
 
@@ -168,9 +177,30 @@ def test_bulk_gets_a_seventeenth_of_the_turns_of_people_who_never_pause() -> Non
     assert max(later - earlier for earlier, later in pairwise(gaps)) <= PATIENCE_BATCHES + 1
 
 
+def test_batches_of_bulk_are_long_while_nobody_asks() -> None:
+    queue = Queue(most_items=64)
+    queue.add(*(item() for _ in range(200)))
+
+    def bulk(now_s: float) -> int:
+        batch = queue.take(now_s)
+        assert batch is not None
+        assert batch.lane is Lane.BULK
+        return len(batch.items)
+
+    short, long = round(BULK_BATCH_S / ITEM_S), round(ALONE_BATCHES * BULK_BATCH_S / ITEM_S)
+    assert bulk(0.0) == long
+    queue.add(item(Kind.QUERY, Lane.INTERACTIVE))
+    asked = queue.take(1.0)
+    assert asked is not None
+    assert asked.lane is Lane.INTERACTIVE
+    assert [bulk(1.0 + wait) for wait in (0.0, ALONE_AFTER_S / 2, ALONE_AFTER_S)] == [short, short, long]
+
+
 def test_an_unknown_model_is_felt_out_from_one_input() -> None:
     queue = Queue(most_items=32)
     queue.chooser = Chooser(queue.lanes, Capacity(dict.fromkeys(Kind, 32)), pace := Pace(), BULK_BATCH_S)
+    queue.add(item(Kind.QUERY, Lane.INTERACTIVE))
+    queue.take()
     queue.add(*(item() for _ in range(64)))
     sizes = []
     for _ in range(8):
