@@ -15,7 +15,12 @@ LIMIT = 64 * 1024
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[RunningGateway]:
-    small = {"body_limit_bytes": LIMIT, "picture_limit_bytes": LIMIT, "item_list_limit_bytes": LIMIT}
+    small = {
+        "body_limit_bytes": LIMIT,
+        "picture_limit_bytes": LIMIT,
+        "item_list_limit_bytes": LIMIT,
+        "file_limit_bytes": LIMIT,
+    }
     async with running_gateway(
         tmp_path / "data", upload_limit_bytes=4 * LIMIT, body_grace_s=1.0, header_s=1.0, **small
     ) as running:
@@ -42,6 +47,7 @@ async def form(size_bytes: int) -> AsyncIterator[bytes]:
         ("POST", "/v1/items", "application/json"),
         ("POST", "/v1/jobs", "application/json"),
         ("PUT", "/v1/media", "image/png"),
+        ("PUT", "/v1/uploads", "application/zip"),
         ("POST", "/v1/search", "multipart/form-data; boundary=x"),
         ("POST", "/v1/jobs", "multipart/form-data; boundary=x"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.common.jobs.records import ManifestLine
@@ -47,6 +49,10 @@ async def put(gateway: RunningGateway, content: bytes) -> str:
     return str(answer.json()["sha256"])
 
 
+def stored_files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "data" / "uploads").rglob("*") if path.is_file()]
+
+
 async def pieces(size_bytes: int) -> AsyncIterator[bytes]:
     """A body without a declared length."""
     for _ in range(size_bytes // 65_536):
@@ -76,7 +82,38 @@ async def test_a_file_above_the_limit_leaves_nothing(gateway: RunningGateway, tm
     for content in (b"0" * (LIMIT + 1), pieces(2 * LIMIT)):
         answer = await gateway.client.put("/v1/uploads", content=content)
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
-    assert [path for path in (tmp_path / "data").rglob("uploads/**/*") if path.is_file()] == []
+    assert stored_files(tmp_path) == []
+
+
+async def test_a_caller_who_goes_away_leaves_nothing(gateway: RunningGateway, tmp_path: Path) -> None:
+    address = httpx.URL(gateway.url)
+    _, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(
+        b"PUT /v1/uploads HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4000000\r\n\r\n" + b"0" * 3_000_000
+    )
+    await writer.drain()
+    while not stored_files(tmp_path):
+        await asyncio.sleep(0.02)
+    writer.close()
+    while stored_files(tmp_path):
+        await asyncio.sleep(0.02)
+    assert (await gateway.client.put("/v1/uploads", content=PDF)).status_code == 201
+
+
+async def test_more_files_at_once_than_there_are_places_are_refused(tmp_path: Path) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield PDF
+        await held.wait()
+
+    held = asyncio.Event()
+    async with running_gateway(tmp_path / "data", files_in_flight=2) as gateway:
+        waiting = [asyncio.create_task(gateway.client.put("/v1/uploads", content=slowly())) for _ in range(2)]
+        await asyncio.sleep(0.3)
+        refused = await gateway.client.put("/v1/uploads", content=PDF)
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert (await gateway.client.put("/v1/media", content=drawn_picture(1))).status_code == 201
+        held.set()
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [201, 201]
 
 
 async def test_an_empty_file_and_a_form_are_refused(gateway: RunningGateway) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import s3fs
@@ -13,6 +14,9 @@ from services.common.jobs.records import JobSource, LineOutcome, ManifestLine, O
 from services.common.media.store import MediaStore
 from services.common.objects import ObjectStore, RemoteObjects, open_objects
 from services.common.revision import RevisionClock
+from services.common.uploads.records import UploadedEntry
+from services.common.uploads.store import UploadStore
+from services.common.uploads.sweep import UploadSweep
 from tests.fixtures.bucket import BucketServer
 from tests.fixtures.photos import ROCKET
 
@@ -96,6 +100,47 @@ def test_a_picture_is_kept_by_its_content(objects: ObjectStore) -> None:
     assert media.get("shop", digest)[:3] == ROCKET[:3]
 
 
+def test_an_uploaded_file_of_several_parts(objects: ObjectStore) -> None:
+    content = bytes(range(256)) * 160_000  # 41 MB: three parts of a multipart upload
+    store = UploadStore(objects)
+    with store.receive("shop") as receiving:
+        for start in range(0, len(content), 1_000_000):
+            receiving.write(content[start : start + 1_000_000])
+        upload = receiving.finish()
+    stamps = []
+    for _ in range(2):
+        with store.opened("shop", upload.sha256) as path:
+            assert path.read_bytes() == content
+            stamps.append(path.stat().st_mtime_ns)
+    assert stamps[0] == stamps[1]
+    assert not path.exists(), "the copy goes with the block"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_in_the_bucket(objects: ObjectStore) -> None:
+    for size in (1000, 20_000_000):
+        with UploadStore(objects).receive("shop") as receiving:
+            receiving.write(b"x" * size)
+        assert objects.list("uploads/shop/data") == []
+    assert objects.list("uploads/shop/known") == []
+
+
+def test_uploads_are_swept_from_the_bucket(objects: ObjectStore) -> None:
+    store = UploadStore(objects)
+    with store.receive("shop") as receiving:
+        receiving.write(b"read by its job")
+        upload = receiving.finish()
+    store.write_set("shop", "job", [UploadedEntry(ManifestLine("a.pdf"), upload.sha256)])
+    day = timedelta(days=1)
+    assert UploadSweep(objects, lambda *_: False, day, timedelta()).run(datetime.now(UTC)) == 0
+    assert UploadSweep(objects, lambda *_: True, day, timedelta()).run(datetime.now(UTC)) == 1
+    assert [objects.list(f"uploads/shop/{folder}") for folder in ("data", "known", "sets")] == [[], [], []]
+
+
+def written(objects: ObjectStore) -> None:
+    with objects.writing("uploads/shop/data/x/file") as writer:
+        writer.write(b"2")
+
+
 def test_an_outage_is_not_taken_for_a_missing_object(server: BucketServer) -> None:
     url = server.make_bucket()
     objects = open_objects(url)
@@ -108,6 +153,8 @@ def test_an_outage_is_not_taken_for_a_missing_object(server: BucketServer) -> No
             lambda: cut_off.exists("a"),
             lambda: cut_off.list(""),
             lambda: cut_off.put("a", b"2"),
+            lambda: UploadStore(cut_off).find("shop", "0" * 64),
+            lambda: written(cut_off),
         ]
         for call in calls:
             with pytest.raises(UnavailableError, match="object storage"):
