@@ -39,7 +39,9 @@ class Samples:
 
     def quarter_mb(self, number: int) -> float:
         """The median of a quarter of the samples; 0 is the first, in which a process still loads what it needs."""
-        step = max(1, len(self.samples) // _QUARTERS)
+        if len(self.samples) < _QUARTERS:
+            raise ValueError(f"{len(self.samples)} samples have no quarters: measure more pictures")
+        step = len(self.samples) // _QUARTERS
         return (
             statistics.median(sample.size_bytes for sample in self.samples[number * step : (number + 1) * step])
             / _MB
