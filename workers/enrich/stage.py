@@ -20,7 +20,7 @@ class EnrichmentStage:
     """Carries out what a job asks for, each enrichment beside the others.
 
     Args:
-        enrichers: By name: `ocr`, `captions`, `tags`.
+        enrichers: By name: `ocr`, `captions`.
         always: Names of those that are carried out for every job.
     """
 
