@@ -156,7 +156,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
             index,
             reading,
             Labelling(labeller),
-            open_gate(settings, Writing(index, settings.encoder_deadline_s), index, objects, ledger),
+            open_gate(settings, Writing(index, settings.encoder_deadline_s), index, objects, ledger, limits),
             write_items=settings.write_items,
             patience_s=settings.encoder_deadline_s,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from services.common.domain import DuplicateKind, DuplicateOf, Position
 from services.common.index.twins import Twin
 from services.common.jobs.records import JobOptions
-from workers.ingest.duplicates.choice import NearLimits, Wanted, exact_first, near_first
+from workers.ingest.duplicates.choice import NearLimits, Wanted, exact_first, near_candidates, near_duplicate_of
 
 LIMITS = NearLimits(6, 0.95)
 HASH = "00000000ffffffff"
@@ -26,6 +27,14 @@ def twin(name: str, revision: int = 1, **changes: object) -> Twin:
 def linked(name: str, first: str, kind: DuplicateKind, revision: int = 1) -> Twin:
     """An item that is linked to another one."""
     return twin(name, revision, duplicate_of=DuplicateOf(first, kind))
+
+
+def near_first(
+    item_id: str, hash_: str, found: list[Twin], gone: Collection[str], limits: NearLimits
+) -> DuplicateOf | None:
+    """The best of the candidates, if a closer look agrees."""
+    candidates = near_candidates(item_id, hash_, found, gone, limits)
+    return near_duplicate_of(candidates[0]) if candidates else None
 
 
 twins = st.lists(

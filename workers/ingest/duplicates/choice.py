@@ -13,7 +13,7 @@ from services.common.media.hash_bands import distance_bits
 
 @dataclass(frozen=True)
 class NearLimits:
-    """How close two pictures must be to look the same; both must hold.
+    """How close two pictures must be to be looked at closely; both must hold.
 
     Attributes:
         most_bits: In so many of their 64 bits the perceptual hashes may differ.
@@ -77,10 +77,10 @@ def exact_first(item_id: str, twins: Iterable[Twin]) -> DuplicateOf | None:
     return DuplicateOf(first.id, DuplicateKind.EXACT)
 
 
-def near_first(
+def near_candidates(
     item_id: str, perceptual_hash: str, twins: Sequence[Twin], gone: Collection[str], limits: NearLimits
-) -> DuplicateOf | None:
-    """The most similar of the items that look the same, the first of several; None if there is none.
+) -> list[Twin]:
+    """The items that may look the same, the most similar first, the older of equals; each wants a closer look.
 
     Links lead to items that are not linked themselves, so that a chain of small changes does not tie together what
     looks different. An item whose own link leads nowhere any more counts again.
@@ -102,10 +102,12 @@ def near_first(
         and distance_bits(twin.perceptual_hash, perceptual_hash) <= limits.most_bits
         and twin.similarity >= limits.least_similarity
     ]
-    if not fitting:
-        return None
-    first = min(fitting, key=lambda twin: (-round(twin.similarity, 3), *_age(twin)))
-    return DuplicateOf(first.id, DuplicateKind.NEAR, round(min(first.similarity, 1.0), 4))
+    return sorted(fitting, key=lambda twin: (-round(twin.similarity, 3), *_age(twin)))
+
+
+def near_duplicate_of(twin: Twin) -> DuplicateOf:
+    """The link to an item that looks the same."""
+    return DuplicateOf(twin.id, DuplicateKind.NEAR, round(min(twin.similarity, 1.0), 4))
 
 
 def _points_to(twin: Twin, item_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection as Group
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,19 @@ from services.common.index.catalogue import Collection
 from services.common.index.twins import Look, Twin
 from services.common.jobs.records import Job
 from services.common.media.hash_bands import probes
-from workers.ingest.duplicates.choice import NearLimits, Wanted, exact_first, near_first
+from workers.ingest.duplicates.choice import (
+    NearLimits,
+    Wanted,
+    exact_first,
+    near_candidates,
+    near_duplicate_of,
+)
 from workers.ingest.duplicates.order import Comer
 from workers.ingest.duplicates.ports import StoredIndex, TwinIndex
+from workers.ingest.duplicates.stored_looks import StoredLooks
+
+_LOOKED_AT = 4
+"""Candidates of one picture."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +50,11 @@ class Firsts:
     Args:
         twins: Finds items by their pictures.
         stored: Tells what is there by id.
+        looks: Compares two pictures closely.
     """
 
-    def __init__(self, twins: TwinIndex, stored: StoredIndex) -> None:
-        self._twins, self._stored = twins, stored
+    def __init__(self, twins: TwinIndex, stored: StoredIndex, looks: StoredLooks) -> None:
+        self._twins, self._stored, self._looks = twins, stored, looks
 
     async def find(
         self, job: Job, collection: Collection, comers: Sequence[Comer], wanted: Wanted, limits: NearLimits
@@ -85,14 +97,40 @@ class Firsts:
             return {}
         hashes = {comer.arrival.line: comer.arrival.perceptual_hash for comer in comers}
         alike = partial(self._alike, job, collection, limits=limits)
+        confirmed = partial(self._confirmed, job, hashes, limits)
         twins = await alike(looks)
-        firsts = _near_firsts(looks, hashes, twins, (), limits)
+        firsts = await confirmed(looks, twins)
         # Copies of one picture may crowd out the item that they are linked to.
         crowded = {line: look for line, look in looks.items() if twins[line] and line not in firsts}
-        firsts |= _near_firsts(crowded, hashes, await alike(crowded, unlinked=True), (), limits)
+        firsts |= await confirmed(crowded, await alike(crowded, unlinked=True))
         orphaned = {line: look for line, look in crowded.items() if line not in firsts}
         gone = await self._gone(job, collection, [twin for line in orphaned for twin in twins[line]])
-        return firsts | _near_firsts(orphaned, hashes, twins, gone, limits)
+        return firsts | await confirmed(orphaned, twins, gone) if gone else firsts
+
+    async def _confirmed(
+        self,
+        job: Job,
+        hashes: Mapping[int, str],
+        limits: NearLimits,
+        looks: Mapping[int, Look],
+        twins: Mapping[int, Sequence[Twin]],
+        gone: Group[str] = (),
+    ) -> dict[int, DuplicateOf]:
+        """The most similar items that also look the same from close by."""
+        candidates = {
+            line: near_candidates(look.item_id, hashes[line], twins[line], gone, limits)[:_LOOKED_AT]
+            for line, look in looks.items()
+        }
+
+        def look_closer() -> dict[int, DuplicateOf]:
+            found: dict[int, DuplicateOf] = {}
+            for line, some in candidates.items():
+                same = (twin for twin in some if self._looks.same(job.tenant, looks[line].sha256, twin.sha256))
+                if first := next(same, None):
+                    found[line] = near_duplicate_of(first)
+            return found
+
+        return await asyncio.to_thread(look_closer) if any(candidates.values()) else {}
 
     async def _alike(
         self,
@@ -122,19 +160,6 @@ def _found(job: Job, comer: Comer, own: Twin | None, firsts: dict[int, Duplicate
     if own and (own.job_id, own.line) == (job.id, line):
         return Found(own, own.duplicate_of, written=True)
     return Found(own, firsts.get(line))
-
-
-def _near_firsts(
-    looks: Mapping[int, Look],
-    hashes: Mapping[int, str],
-    twins: Mapping[int, Sequence[Twin]],
-    gone: Group[str],
-    limits: NearLimits,
-) -> dict[int, DuplicateOf]:
-    firsts = {
-        line: near_first(look.item_id, hashes[line], twins[line], gone, limits) for line, look in looks.items()
-    }
-    return {line: first for line, first in firsts.items() if first}
 
 
 def _look(comer: Comer, limits: NearLimits) -> Look | None:
