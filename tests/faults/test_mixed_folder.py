@@ -13,13 +13,11 @@ import pytest
 
 from services.common.jobs.records import Job, JobSource, LineOutcome, Outcome
 from tests.fixtures.mixed_folder import FILES, Fate, Placed, fill, number_in
-from tests.fixtures.plant import TENANT, Plant, running_plant
+from tests.fixtures.plant import LIMIT_S, TENANT, Plant, running_plant
 from tests.fixtures.proofs import count, prove
 from tests.fixtures.workers import wait_until_closed
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
-LIMIT_S = 1500.0
-"""Some two hundred containers, each opened in a process of its own."""
 KEPT = frozenset({Outcome.STORED, Outcome.MERGED})
 NO_REASON = re.compile(r"Traceback|Errno|0x[0-9a-f]{6}|<class|object at|\w+Error\b|went wrong on our side")
 """What only a programmer reads."""
