@@ -45,7 +45,8 @@ class LegScore:
         score: Raw: cosine, or BM25.
         noise_floor: The score that the leg needs to vote.
         votes: The score is above the floor.
-        contribution: weight / (k + rank), the leg's part of the fused score; 0 without a vote.
+        contribution: weight / (k + rank), the leg's part of the fused score; 0 without a vote. Of `bm25` it
+            is more where the query stands in one of the item's texts as it is.
     """
 
     leg: LegName
@@ -66,6 +67,7 @@ class Hit:
         score: Fused: the sum of the contributions.
         matched_words: Words of the query that stand in the item's texts.
         matched_in: The texts that they stand in.
+        holds_query: The query, of two words or more, stands in one of the texts as it is.
         relevant: A leg of vectors rose above its noise floor, or enough of the query's words match.
     """
 
@@ -76,6 +78,7 @@ class Hit:
     matched_words: tuple[str, ...]
     relevant: bool
     matched_in: tuple[TextField, ...] = ()
+    holds_query: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from services.common.domain import Item, JsonObject
+from services.common.domain import Item, JsonObject, LegName
 from services.common.errors import (
     FingerprintMismatchError,
     InternalError,
@@ -21,7 +21,7 @@ from services.common.index.index import Index, Leg
 from services.common.revision import RevisionClock
 from services.common.search import Facet, Hit, SearchQuery, SearchResult
 from services.common.standing import MAX_INSPECTED_IDS, Standing
-from services.retriever.explanation import explain
+from services.retriever.explanation import explain, lifted
 from services.retriever.fusion import DEFAULT_K, Fused, RankedLeg, reciprocal_rank_fusion
 from services.retriever.metrics import count_search
 from services.retriever.planning import NO_FLOOR, PlannedLeg, plan
@@ -171,7 +171,7 @@ class SearchService:
         ranked = [
             RankedLeg(leg.weight, leg.floor, [(c.id, c.score) for c in asked.get(leg, ())]) for leg in planned
         ]
-        fused = reciprocal_rank_fusion(ranked, DEFAULT_K if query.rrf_k is None else query.rrf_k)
+        fused = reciprocal_rank_fusion(ranked, _k(query))
         with timings.stage("retrieve"):
             hits = await self._hits(query, collection, planned, fused)
         return SearchResult(
@@ -196,16 +196,32 @@ class SearchService:
     async def _hits(
         self, query: SearchQuery, collection: Collection, planned: Sequence[PlannedLeg], fused: Sequence[Fused]
     ) -> tuple[Hit, ...]:
-        # Relevance by words needs the payload: fetch some more than are shown, as some may fall out.
-        depth = query.limit if query.include_irrelevant else min(len(fused), 2 * query.limit)
-        shown = fused[:depth]
+        shown = _candidates(query, planned, fused)
         items = await self._index.items(collection, query.tenant, [candidate.id for candidate in shown])
         explained = [
             explain(candidate, items[candidate.id], planned, query.text)
             for candidate in shown
             if candidate.id in items  # deleted since the legs were asked
         ]
-        kept = [hit for hit in explained if hit.relevant or query.include_irrelevant][: query.limit]
+        ordered = lifted(explained, planned, _k(query))
+        kept = [hit for hit in ordered if hit.relevant or query.include_irrelevant][: query.limit]
         if not all(hit.item.tenant == query.tenant for hit in kept):
             raise InternalError
         return tuple(replace(hit, rank=rank) for rank, hit in enumerate(kept, start=1))
+
+
+def _k(query: SearchQuery) -> float:
+    return DEFAULT_K if query.rrf_k is None else query.rrf_k
+
+
+def _candidates(query: SearchQuery, planned: Sequence[PlannedLeg], fused: Sequence[Fused]) -> Sequence[Fused]:
+    """Those whose payload is looked at: relevance by words needs it, so some more than are shown may fall out; and
+    who holds the query as it is rises."""
+    depth = query.limit if query.include_irrelevant else 2 * query.limit
+    words = [number for number, leg in enumerate(planned) if leg.name is LegName.BM25]
+    rising = [
+        candidate
+        for candidate in fused[depth:]
+        if any((part := candidate.parts[number]) is not None and part.rank <= query.limit for number in words)
+    ]
+    return [*fused[:depth], *rising]

@@ -118,7 +118,7 @@ def test_pictures_without_text_have_none_and_are_found_as_before(cluster: Cluste
 
 
 def test_an_answer_quotes_what_stands_in_the_picture(cluster: ClusterProcess, read: None) -> None:
-    answer = call(cluster, "POST", "/v1/ask", json={"question": "What are the markers?"})
+    answer = call(cluster, "POST", "/v1/ask", json={"question": "What pixels can we label?"})
     first = answer["citations"][0]
     assert "markers are pixels that we can label" in first["quote"]
     assert "reads: “" in answer["answer"]

@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.clients.retriever import RetrieverClient
-from services.common.domain import Direction, IndexedItem, Item, ItemKind, ItemVectors, LegName
+from services.common.domain import Direction, IndexedItem, Item, ItemKind, ItemVectors, LegName, TextField
 from services.common.errors import (
     FingerprintMismatchError,
     ImageFormatError,
@@ -21,13 +21,14 @@ from services.common.errors import (
     NotFoundError,
     UnavailableError,
 )
-from services.common.index import bm25
 from services.common.index.contract import EmbeddingContract, SemanticContract
 from services.common.index.ids import item_id
 from services.common.index.index import Index
+from services.common.index.words import encode_item
 from services.common.rpc.channel import open_channel
 from services.common.search import SearchQuery
 from services.retriever.app import compose
+from services.retriever.explanation import WHOLE_LEAD
 from services.retriever.fusion import DEFAULT_K
 from services.retriever.planning import IMAGE_WEIGHT, TEXT_GROUP_WEIGHT
 from services.retriever.settings import RetrieverSettings
@@ -52,7 +53,13 @@ class _Bench:
         self.client, self.index, self.encoder, self.address = client, index, encoder, address
 
     async def put(
-        self, key: str, colour: str | None = None, text: str = "", tenant: str = SHOP, **metadata: object
+        self,
+        key: str,
+        colour: str | None = None,
+        text: str = "",
+        tenant: str = SHOP,
+        read: str = "",
+        **metadata: object,
     ) -> str:
         item = Item(
             id=item_id(tenant, key),
@@ -62,12 +69,13 @@ class _Bench:
             ingested_at=datetime(2026, 1, 1, tzinfo=UTC),
             key=key,
             text=text,
+            ocr_text=read,
             metadata=metadata,
         )
         vectors = ItemVectors(
             image=image_vector(picture(colour)) if colour else None,
             text=text_vector(text) if text else None,
-            bm25=bm25.encode_document(text),
+            bm25=encode_item(item),
             semantic=meaning_vector(text) if text and self.encoder.semantic else None,
         )
         semantic = SemanticContract(self.encoder.semantic, 4) if self.encoder.semantic else None
@@ -132,8 +140,20 @@ async def test_every_hit_says_why(bench: _Bench) -> None:
     assert legs[Direction.TEXT_TO_IMAGE].noise_floor == pytest.approx(FLOOR)
     assert legs[Direction.TEXT_TO_IMAGE].contribution == pytest.approx(IMAGE_WEIGHT / (DEFAULT_K + 1))
     assert hit.score == pytest.approx(sum(leg.contribution for leg in hit.legs))
-    assert hit.score == pytest.approx((IMAGE_WEIGHT + TEXT_GROUP_WEIGHT) / (DEFAULT_K + 1))
-    assert hit.matched_words == ("red", "dress")
+    words = WHOLE_LEAD * IMAGE_WEIGHT
+    assert hit.score == pytest.approx((IMAGE_WEIGHT + TEXT_GROUP_WEIGHT / 2 + words) / (DEFAULT_K + 1))
+    assert (hit.matched_words, hit.matched_in) == (("red", "dress"), (TextField.TEXT,))
+
+
+async def test_what_stands_in_a_picture_is_found_before_what_only_looks_like_it(bench: _Bench) -> None:
+    for number in range(4):
+        await bench.put(f"red {number}", "red")
+    await bench.put("sign", "blue", read="Slippery when wet. Mind the red line.")
+    await bench.put("other sign", "blue", read="A line of trees turns red.")
+    hits = (await bench.client.search(SearchQuery(SHOP, text="red line", limit=2))).hits
+    assert hits[0].item.key == "sign"
+    assert (hits[0].matched_words, hits[0].matched_in) == (("red", "line"), (TextField.OCR,))
+    assert hits[1].item.key.startswith("red ")
 
 
 async def test_nothing_relevant_is_an_answer(bench: _Bench) -> None:

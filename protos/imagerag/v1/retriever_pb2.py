@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from imagerag.v1 import types_pb2 as imagerag_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagerag/v1/retriever.proto\x12\x0bimagerag.v1\x1a\x17imagerag/v1/types.proto\"3\n\x05Query\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\x0c\x12\r\n\x05\x61udio\x18\x03 \x01(\x0c\"K\n\nLegSetting\x12\x1d\n\x03leg\x18\x01 \x01(\x0e\x32\x10.imagerag.v1.Leg\x12\x13\n\x06weight\x18\x02 \x01(\x02H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xfe\x01\n\rSearchRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12!\n\x05query\x18\x02 \x01(\x0b\x32\x12.imagerag.v1.Query\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x13\n\x0b\x66ilter_json\x18\x04 \x01(\t\x12%\n\x04legs\x18\x05 \x03(\x0b\x32\x17.imagerag.v1.LegSetting\x12\x12\n\x05rrf_k\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x1a\n\x12include_irrelevant\x18\x07 \x01(\x08\x12\x17\n\x0f\x63onversation_id\x18\x08 \x01(\tB\x08\n\x06_rrf_k\"\x93\x01\n\x08LegScore\x12\x1d\n\x03leg\x18\x01 \x01(\x0e\x32\x10.imagerag.v1.Leg\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x14\n\x0c\x63ontribution\x18\x04 \x01(\x01\x12\x13\n\x0bnoise_floor\x18\x05 \x01(\x02\x12\r\n\x05votes\x18\x06 \x01(\x08\x12\x11\n\tdirection\x18\x07 \x01(\t\"\xa5\x01\n\x03Hit\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.imagerag.v1.Item\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\r\n\x05score\x18\x03 \x01(\x01\x12#\n\x04legs\x18\x04 \x03(\x0b\x32\x15.imagerag.v1.LegScore\x12\x15\n\rmatched_words\x18\x05 \x03(\t\x12\x10\n\x08relevant\x18\x06 \x01(\x08\x12\x12\n\nmatched_in\x18\x07 \x03(\t\"\xe5\x01\n\x0eSearchResponse\x12\x1e\n\x04hits\x18\x01 \x03(\x0b\x32\x10.imagerag.v1.Hit\x12\x18\n\x10nothing_relevant\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12>\n\ntimings_ms\x18\x05 \x03(\x0b\x32*.imagerag.v1.SearchResponse.TimingsMsEntry\x1a\x30\n\x0eTimingsMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"p\n\x12\x42\x61tchSearchRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12,\n\x08searches\x18\x02 \x03(\x0b\x32\x1a.imagerag.v1.SearchRequest\"E\n\x13\x42\x61tchSearchResponse\x12.\n\tresponses\x18\x01 \x03(\x0b\x32\x1b.imagerag.v1.SearchResponse\"J\n\x0eGetItemRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\n\n\x02id\x18\x02 \x01(\t\"2\n\x0fGetItemResponse\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.imagerag.v1.Item\"_\n\x11\x44\x65leteItemRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\n\n\x02id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"7\n\x12\x44\x65leteItemResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x12\x10\n\x08revision\x18\x02 \x01(\x04\"P\n\x13InspectItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x0b\n\x03ids\x18\x02 \x03(\t\"\xcb\x01\n\x14InspectItemsResponse\x12\x39\n\x05items\x18\x01 \x03(\x0b\x32*.imagerag.v1.InspectItemsResponse.Standing\x1ax\n\x08Standing\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x0f\n\x07\x64\x65leted\x18\x03 \x01(\x08\x12\x0e\n\x06job_id\x18\x04 \x01(\t\x12\x0c\n\x04line\x18\x05 \x01(\r\x12\x0f\n\x07vectors\x18\x06 \x03(\t\x12\x0e\n\x06sha256\x18\x07 \x01(\t\"o\n\x0c\x46\x61\x63\x65tRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x66ilter_json\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"h\n\rFacetResponse\x12\x30\n\x06values\x18\x01 \x03(\x0b\x32 .imagerag.v1.FacetResponse.Value\x1a%\n\x05Value\x12\r\n\x05value\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04*W\n\x03Leg\x12\x13\n\x0fLEG_UNSPECIFIED\x10\x00\x12\r\n\tLEG_IMAGE\x10\x01\x12\x0c\n\x08LEG_TEXT\x10\x02\x12\x0c\n\x08LEG_BM25\x10\x03\x12\x10\n\x0cLEG_SEMANTIC\x10\x04\x32\xca\x03\n\tRetriever\x12\x41\n\x06Search\x12\x1a.imagerag.v1.SearchRequest\x1a\x1b.imagerag.v1.SearchResponse\x12P\n\x0b\x42\x61tchSearch\x12\x1f.imagerag.v1.BatchSearchRequest\x1a .imagerag.v1.BatchSearchResponse\x12\x44\n\x07GetItem\x12\x1b.imagerag.v1.GetItemRequest\x1a\x1c.imagerag.v1.GetItemResponse\x12M\n\nDeleteItem\x12\x1e.imagerag.v1.DeleteItemRequest\x1a\x1f.imagerag.v1.DeleteItemResponse\x12S\n\x0cInspectItems\x12 .imagerag.v1.InspectItemsRequest\x1a!.imagerag.v1.InspectItemsResponse\x12>\n\x05\x46\x61\x63\x65t\x12\x19.imagerag.v1.FacetRequest\x1a\x1a.imagerag.v1.FacetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagerag/v1/retriever.proto\x12\x0bimagerag.v1\x1a\x17imagerag/v1/types.proto\"3\n\x05Query\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\x0c\x12\r\n\x05\x61udio\x18\x03 \x01(\x0c\"K\n\nLegSetting\x12\x1d\n\x03leg\x18\x01 \x01(\x0e\x32\x10.imagerag.v1.Leg\x12\x13\n\x06weight\x18\x02 \x01(\x02H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xfe\x01\n\rSearchRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12!\n\x05query\x18\x02 \x01(\x0b\x32\x12.imagerag.v1.Query\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x13\n\x0b\x66ilter_json\x18\x04 \x01(\t\x12%\n\x04legs\x18\x05 \x03(\x0b\x32\x17.imagerag.v1.LegSetting\x12\x12\n\x05rrf_k\x18\x06 \x01(\x02H\x00\x88\x01\x01\x12\x1a\n\x12include_irrelevant\x18\x07 \x01(\x08\x12\x17\n\x0f\x63onversation_id\x18\x08 \x01(\tB\x08\n\x06_rrf_k\"\x93\x01\n\x08LegScore\x12\x1d\n\x03leg\x18\x01 \x01(\x0e\x32\x10.imagerag.v1.Leg\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x14\n\x0c\x63ontribution\x18\x04 \x01(\x01\x12\x13\n\x0bnoise_floor\x18\x05 \x01(\x02\x12\r\n\x05votes\x18\x06 \x01(\x08\x12\x11\n\tdirection\x18\x07 \x01(\t\"\xba\x01\n\x03Hit\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.imagerag.v1.Item\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\r\n\x05score\x18\x03 \x01(\x01\x12#\n\x04legs\x18\x04 \x03(\x0b\x32\x15.imagerag.v1.LegScore\x12\x15\n\rmatched_words\x18\x05 \x03(\t\x12\x10\n\x08relevant\x18\x06 \x01(\x08\x12\x12\n\nmatched_in\x18\x07 \x03(\t\x12\x13\n\x0bholds_query\x18\x08 \x01(\x08\"\xe5\x01\n\x0eSearchResponse\x12\x1e\n\x04hits\x18\x01 \x03(\x0b\x32\x10.imagerag.v1.Hit\x12\x18\n\x10nothing_relevant\x18\x02 \x01(\x08\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12>\n\ntimings_ms\x18\x05 \x03(\x0b\x32*.imagerag.v1.SearchResponse.TimingsMsEntry\x1a\x30\n\x0eTimingsMsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"p\n\x12\x42\x61tchSearchRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12,\n\x08searches\x18\x02 \x03(\x0b\x32\x1a.imagerag.v1.SearchRequest\"E\n\x13\x42\x61tchSearchResponse\x12.\n\tresponses\x18\x01 \x03(\x0b\x32\x1b.imagerag.v1.SearchResponse\"J\n\x0eGetItemRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\n\n\x02id\x18\x02 \x01(\t\"2\n\x0fGetItemResponse\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.imagerag.v1.Item\"_\n\x11\x44\x65leteItemRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\n\n\x02id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"7\n\x12\x44\x65leteItemResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08\x12\x10\n\x08revision\x18\x02 \x01(\x04\"P\n\x13InspectItemsRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\x0b\n\x03ids\x18\x02 \x03(\t\"\xcb\x01\n\x14InspectItemsResponse\x12\x39\n\x05items\x18\x01 \x03(\x0b\x32*.imagerag.v1.InspectItemsResponse.Standing\x1ax\n\x08Standing\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x0f\n\x07\x64\x65leted\x18\x03 \x01(\x08\x12\x0e\n\x06job_id\x18\x04 \x01(\t\x12\x0c\n\x04line\x18\x05 \x01(\r\x12\x0f\n\x07vectors\x18\x06 \x03(\t\x12\x0e\n\x06sha256\x18\x07 \x01(\t\"o\n\x0c\x46\x61\x63\x65tRequest\x12,\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1b.imagerag.v1.RequestContext\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x66ilter_json\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\r\"h\n\rFacetResponse\x12\x30\n\x06values\x18\x01 \x03(\x0b\x32 .imagerag.v1.FacetResponse.Value\x1a%\n\x05Value\x12\r\n\x05value\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04*W\n\x03Leg\x12\x13\n\x0fLEG_UNSPECIFIED\x10\x00\x12\r\n\tLEG_IMAGE\x10\x01\x12\x0c\n\x08LEG_TEXT\x10\x02\x12\x0c\n\x08LEG_BM25\x10\x03\x12\x10\n\x0cLEG_SEMANTIC\x10\x04\x32\xca\x03\n\tRetriever\x12\x41\n\x06Search\x12\x1a.imagerag.v1.SearchRequest\x1a\x1b.imagerag.v1.SearchResponse\x12P\n\x0b\x42\x61tchSearch\x12\x1f.imagerag.v1.BatchSearchRequest\x1a .imagerag.v1.BatchSearchResponse\x12\x44\n\x07GetItem\x12\x1b.imagerag.v1.GetItemRequest\x1a\x1c.imagerag.v1.GetItemResponse\x12M\n\nDeleteItem\x12\x1e.imagerag.v1.DeleteItemRequest\x1a\x1f.imagerag.v1.DeleteItemResponse\x12S\n\x0cInspectItems\x12 .imagerag.v1.InspectItemsRequest\x1a!.imagerag.v1.InspectItemsResponse\x12>\n\x05\x46\x61\x63\x65t\x12\x19.imagerag.v1.FacetRequest\x1a\x1a.imagerag.v1.FacetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEARCHRESPONSE_TIMINGSMSENTRY']._loaded_options = None
   _globals['_SEARCHRESPONSE_TIMINGSMSENTRY']._serialized_options = b'8\001'
-  _globals['_LEG']._serialized_start=1980
-  _globals['_LEG']._serialized_end=2067
+  _globals['_LEG']._serialized_start=2001
+  _globals['_LEG']._serialized_end=2088
   _globals['_QUERY']._serialized_start=69
   _globals['_QUERY']._serialized_end=120
   _globals['_LEGSETTING']._serialized_start=122
@@ -45,35 +45,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEGSCORE']._serialized_start=457
   _globals['_LEGSCORE']._serialized_end=604
   _globals['_HIT']._serialized_start=607
-  _globals['_HIT']._serialized_end=772
-  _globals['_SEARCHRESPONSE']._serialized_start=775
-  _globals['_SEARCHRESPONSE']._serialized_end=1004
-  _globals['_SEARCHRESPONSE_TIMINGSMSENTRY']._serialized_start=956
-  _globals['_SEARCHRESPONSE_TIMINGSMSENTRY']._serialized_end=1004
-  _globals['_BATCHSEARCHREQUEST']._serialized_start=1006
-  _globals['_BATCHSEARCHREQUEST']._serialized_end=1118
-  _globals['_BATCHSEARCHRESPONSE']._serialized_start=1120
-  _globals['_BATCHSEARCHRESPONSE']._serialized_end=1189
-  _globals['_GETITEMREQUEST']._serialized_start=1191
-  _globals['_GETITEMREQUEST']._serialized_end=1265
-  _globals['_GETITEMRESPONSE']._serialized_start=1267
-  _globals['_GETITEMRESPONSE']._serialized_end=1317
-  _globals['_DELETEITEMREQUEST']._serialized_start=1319
-  _globals['_DELETEITEMREQUEST']._serialized_end=1414
-  _globals['_DELETEITEMRESPONSE']._serialized_start=1416
-  _globals['_DELETEITEMRESPONSE']._serialized_end=1471
-  _globals['_INSPECTITEMSREQUEST']._serialized_start=1473
-  _globals['_INSPECTITEMSREQUEST']._serialized_end=1553
-  _globals['_INSPECTITEMSRESPONSE']._serialized_start=1556
-  _globals['_INSPECTITEMSRESPONSE']._serialized_end=1759
-  _globals['_INSPECTITEMSRESPONSE_STANDING']._serialized_start=1639
-  _globals['_INSPECTITEMSRESPONSE_STANDING']._serialized_end=1759
-  _globals['_FACETREQUEST']._serialized_start=1761
-  _globals['_FACETREQUEST']._serialized_end=1872
-  _globals['_FACETRESPONSE']._serialized_start=1874
-  _globals['_FACETRESPONSE']._serialized_end=1978
-  _globals['_FACETRESPONSE_VALUE']._serialized_start=1941
-  _globals['_FACETRESPONSE_VALUE']._serialized_end=1978
-  _globals['_RETRIEVER']._serialized_start=2070
-  _globals['_RETRIEVER']._serialized_end=2528
+  _globals['_HIT']._serialized_end=793
+  _globals['_SEARCHRESPONSE']._serialized_start=796
+  _globals['_SEARCHRESPONSE']._serialized_end=1025
+  _globals['_SEARCHRESPONSE_TIMINGSMSENTRY']._serialized_start=977
+  _globals['_SEARCHRESPONSE_TIMINGSMSENTRY']._serialized_end=1025
+  _globals['_BATCHSEARCHREQUEST']._serialized_start=1027
+  _globals['_BATCHSEARCHREQUEST']._serialized_end=1139
+  _globals['_BATCHSEARCHRESPONSE']._serialized_start=1141
+  _globals['_BATCHSEARCHRESPONSE']._serialized_end=1210
+  _globals['_GETITEMREQUEST']._serialized_start=1212
+  _globals['_GETITEMREQUEST']._serialized_end=1286
+  _globals['_GETITEMRESPONSE']._serialized_start=1288
+  _globals['_GETITEMRESPONSE']._serialized_end=1338
+  _globals['_DELETEITEMREQUEST']._serialized_start=1340
+  _globals['_DELETEITEMREQUEST']._serialized_end=1435
+  _globals['_DELETEITEMRESPONSE']._serialized_start=1437
+  _globals['_DELETEITEMRESPONSE']._serialized_end=1492
+  _globals['_INSPECTITEMSREQUEST']._serialized_start=1494
+  _globals['_INSPECTITEMSREQUEST']._serialized_end=1574
+  _globals['_INSPECTITEMSRESPONSE']._serialized_start=1577
+  _globals['_INSPECTITEMSRESPONSE']._serialized_end=1780
+  _globals['_INSPECTITEMSRESPONSE_STANDING']._serialized_start=1660
+  _globals['_INSPECTITEMSRESPONSE_STANDING']._serialized_end=1780
+  _globals['_FACETREQUEST']._serialized_start=1782
+  _globals['_FACETREQUEST']._serialized_end=1893
+  _globals['_FACETRESPONSE']._serialized_start=1895
+  _globals['_FACETRESPONSE']._serialized_end=1999
+  _globals['_FACETRESPONSE_VALUE']._serialized_start=1962
+  _globals['_FACETRESPONSE_VALUE']._serialized_end=1999
+  _globals['_RETRIEVER']._serialized_start=2091
+  _globals['_RETRIEVER']._serialized_end=2549
 # @@protoc_insertion_point(module_scope)

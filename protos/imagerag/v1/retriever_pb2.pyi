@@ -164,7 +164,9 @@ class LegScore(_message.Message):
     score: _builtins.float
     """Raw score: cosine, or BM25."""
     contribution: _builtins.float
-    """weight / (k + rank), this leg's part of the fused score; 0 where the leg did not vote."""
+    """weight / (k + rank), this leg's part of the fused score; 0 where the leg did not vote. Of LEG_BM25 in
+    hits that hold the query the weight is 1.25 times the highest of all legs, and the rank that among these hits.
+    """
     noise_floor: _builtins.float
     """The score that the leg needs to vote."""
     votes: _builtins.bool
@@ -200,12 +202,15 @@ class Hit(_message.Message):
     MATCHED_WORDS_FIELD_NUMBER: _builtins.int
     RELEVANT_FIELD_NUMBER: _builtins.int
     MATCHED_IN_FIELD_NUMBER: _builtins.int
+    HOLDS_QUERY_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """1-based."""
     score: _builtins.float
     """Sum of the contributions."""
     relevant: _builtins.bool
     """At least one leg above its noise floor."""
+    holds_query: _builtins.bool
+    """The query, of two words or more, stands in one of the texts as it is."""
     @_builtins.property
     def item(self) -> _types_pb2.Item: ...
     @_builtins.property
@@ -230,10 +235,11 @@ class Hit(_message.Message):
         matched_words: _abc.Iterable[_builtins.str] | None = ...,
         relevant: _builtins.bool = ...,
         matched_in: _abc.Iterable[_builtins.str] | None = ...,
+        holds_query: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "legs", b"legs", "matched_in", b"matched_in", "matched_words", b"matched_words", "rank", b"rank", "relevant", b"relevant", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds_query", b"holds_query", "item", b"item", "legs", b"legs", "matched_in", b"matched_in", "matched_words", b"matched_words", "rank", b"rank", "relevant", b"relevant", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

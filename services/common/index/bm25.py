@@ -271,6 +271,30 @@ def matched_runs(query: str, text: str) -> set[str]:
     return {term for term in found if len(term) > 1 or not _UNSPACED_CHARACTER.match(term) or term in in_runs}
 
 
+def stands_in(query: str, text: str) -> bool:
+    """Whether a query of two words or more (or characters of an unspaced script) stands in a text as it is.
+
+    Spaces, punctuation and case do not matter, nor stop words before and behind it.
+    """
+    wanted = _units(query)
+    while wanted and wanted[0] in STOP_WORDS:
+        wanted.pop(0)
+    while wanted and wanted[-1] in STOP_WORDS:
+        wanted.pop()
+    return len(wanted) > 1 and _chained(wanted) in _chained(_units(text))
+
+
+def _units(text: str) -> list[str]:
+    units: list[str] = []
+    for run in _RUN.finditer(normalise(text)):
+        units.extend([run["word"]] if run["word"] else run["unspaced"])
+    return units
+
+
+def _chained(units: Sequence[str]) -> str:
+    return "\0" + "".join(f"{unit}\0" for unit in units)
+
+
 def matched_share(query: str, text: str) -> float:
     """Share of the query's terms that stand in the text, in [0, 1]; 0 for a query without terms."""
     terms = content_terms(query)

@@ -33,11 +33,13 @@ class WordMatch:
         words: Words of the query that stand in the item's texts.
         fields: The texts that they stand in.
         share: Of the query's terms that stand there for a reason, in [0, 1].
+        whole: The query, of two words or more, stands in one of the texts as it is.
     """
 
     words: tuple[str, ...] = ()
     fields: tuple[TextField, ...] = ()
     share: float = 0.0
+    whole: bool = False
 
 
 def encode_item(item: Item) -> SparseVector | None:
@@ -69,6 +71,7 @@ def match_words(query: str, item: Item) -> WordMatch:
         words=bm25.matched_words(query, item.searchable_text()),
         fields=tuple(field for field, text in texts.items() if bm25.matched_words(query, text)),
         share=len(found) / len(terms),
+        whole=any(bm25.stands_in(query, text) for text in texts.values()),
     )
 
 

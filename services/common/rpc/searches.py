@@ -116,6 +116,7 @@ def _hit_to_proto(hit: Hit) -> retriever_pb2.Hit:
         matched_words=hit.matched_words,
         relevant=hit.relevant,
         matched_in=hit.matched_in,
+        holds_query=hit.holds_query,
     )
 
 
@@ -139,6 +140,7 @@ def _hit_from_proto(tenant: str, hit: retriever_pb2.Hit) -> Hit:
         matched_words=tuple(hit.matched_words),
         relevant=hit.relevant,
         matched_in=tuple(TextField(field) for field in hit.matched_in if field in _FIELDS),
+        holds_query=hit.holds_query,
     )
 
 

@@ -106,6 +106,8 @@ class WhyModel(ResponseModel):
     """Words of the query that stand in the item's texts."""
     matched_in: list[MatchedIn]
     """The texts that they stand in; `ocr` was read inside the picture, `caption` and `labels` come from models."""
+    holds_query: bool
+    """The query, of two words or more, stands in one of the texts as it is."""
 
 
 class HitModel(ResponseModel):
@@ -164,6 +166,7 @@ def hit_model(hit: Hit) -> HitModel:
             legs=[_leg_model(leg) for leg in hit.legs],
             matched_words=list(hit.matched_words),
             matched_in=[field.value for field in hit.matched_in],
+            holds_query=hit.holds_query,
         ),
     )
 

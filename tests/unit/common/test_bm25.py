@@ -62,6 +62,25 @@ def test_matched_words_are_for_people() -> None:
     assert bm25.matched_words("the cat of the house", "a cat and the dog") == ("cat",)
 
 
+@pytest.mark.parametrize(
+    ("query", "text", "stands"),
+    [
+        ("mind the gap", "Please MIND THE GAP!", True),
+        ("the gap", "mind the gap", False),
+        ("gap mind", "mind the gap", False),
+        ("region-based segmentation", "A page: region-based\nsegmentation", True),
+        ("地滑", "小心地滑", True),
+        ("滑", "小心地滑", False),
+        ("請勿奔跑", "请勿奔跑。", True),
+        ("red dress", "a red dressing gown", False),
+        ("", "anything", False),
+        ("of the", "of the", False),
+    ],
+)
+def test_a_query_stands_in_a_text_as_it_is(query: str, text: str, stands: bool) -> None:
+    assert bm25.stands_in(query, text) is stands
+
+
 @given(st.text(max_size=200))
 def test_a_document_vector_is_well_formed(text: str) -> None:
     vector = bm25.encode_document(text)

@@ -60,7 +60,13 @@ def test_a_query_comes_back(query: SearchQuery) -> None:
 def test_a_result_comes_back() -> None:
     item = Item("id", "shop", ItemKind.IMAGE, 7, datetime(2026, 1, 2, tzinfo=UTC), metadata={"price": 300})
     leg = LegScore(LegName.IMAGE, Direction.TEXT_TO_IMAGE, 1, 0.5, 0.25, True, 0.0625)
-    result = SearchResult((Hit(item, 1, 0.0625, (leg,), ("cat",), True, (TextField.TITLE, TextField.OCR)),), False, "fp", "c", {"total": 1.5})
+    result = SearchResult(
+        (Hit(item, 1, 0.0625, (leg,), ("cat",), True, (TextField.TITLE, TextField.OCR), True),),
+        False,
+        "fp",
+        "c",
+        {"total": 1.5},
+    )
     message = retriever_pb2.SearchResponse.FromString(result_to_proto(result).SerializeToString())
     assert result_from_proto("shop", message) == result
 

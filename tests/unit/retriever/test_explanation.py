@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from services.common.domain import Direction, Item, ItemKind, LegName, TextField
-from services.retriever.explanation import explain
+from services.common.search import Hit
+from services.retriever.explanation import WHOLE_LEAD, explain, lifted
 from services.retriever.fusion import Fused, LegPart
 from services.retriever.planning import PlannedLeg
 
@@ -34,6 +35,27 @@ def test_words_read_in_the_picture_are_told_from_the_users_own() -> None:
     hit = explain(fused, replace(ITEM, ocr_text="SALE: red dress 30 %"), [IMAGE, WORDS], "sale dress")
     assert (hit.relevant, hit.matched_words) == (True, ("sale", "dress"))
     assert hit.matched_in == (TextField.TEXT, TextField.OCR)
+
+
+def test_who_holds_the_query_as_it_is_rises_above_the_best_picture() -> None:
+    def hit(name: str, text: str, rank: int, votes: bool = True) -> Hit:
+        part = LegPart(rank, 0.3, votes, 0.5 / (1 + rank) if votes else 0.0)
+        item = replace(ITEM, id=name, text=text)
+        return explain(Fused(name, part.contribution, (None, part)), item, [IMAGE, WORDS], "the red dress")
+
+    picture = explain(Fused("p", 0.5, (LegPart(1, 0.3, True, 0.5), None)), ITEM, [IMAGE, WORDS], "the red dress")
+    found = [
+        replace(picture, holds_query=False),
+        hit("other place", "a dress, red", 1),
+        hit("second", "Dots on a red dress", 3),
+        hit("first", "A red dress with white dots", 2),
+        hit("no vote", "red dress", 4, votes=False),
+    ]
+    raised = lifted(found, [IMAGE, WORDS], 1.0)
+    assert [each.item.id for each in raised] == ["first", "id", "second", "other place", "no vote"]
+    assert [each.score for each in raised[:3]] == pytest.approx([WHOLE_LEAD / 2, 0.5, WHOLE_LEAD / 3])
+    assert all(each.score == pytest.approx(sum(leg.contribution for leg in each.legs)) for each in raised)
+    assert raised[0].legs[0].rank == 2, "the rank is the leg's own"
 
 
 @pytest.mark.parametrize(
