@@ -16,8 +16,8 @@ RELEVANT_WORD_SHARE = 0.5
 chance."""
 WHOLE_LEAD = 1.25
 """Where the query stands in one of an item's texts as it is, `bm25` weighs so many times as much as the leg that
-weighs most. Some picture always looks most like what is asked for, by chance too: a sign that says "地滑" came behind
-a rocket for that."""
+weighs most. Some picture always looks most like what is asked for, by chance too: a sign that says "地滑" came
+behind a rocket for that."""
 
 
 def explain(fused: Fused, item: Item, plan: Sequence[PlannedLeg], query_text: str) -> Hit:
