@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from services.gateway.ingestion import Ingestion, missing_picture, named
 from services.gateway.schemas.jobs import JobItem, Rejected
 
 _NAME_CHARS = 512
+_CHECKED_AT_ONCE = 8
+"""Each asks the storage, which may be far away."""
 _UNDESCRIBED = JobItem()
 
 
@@ -92,29 +95,39 @@ class FormFiles:
 async def take_items(ingestion: Ingestion, files: FileUploads, tenant: str, items: Sequence[JobItem]) -> Intake:
     """Check that every named picture or file was put before, and that the others have words."""
     intake = Intake()
-    for number, item in enumerate(items, start=1):
-        try:
-            await _take_item(intake, ingestion, files, tenant, item)
-        except ImageragError as error:
-            if error.retryable:
-                raise
-            line = named(item.to_line(item.name, item.sha256), number)
-            intake.rejected.append((line.name, error))
+    for start in range(0, len(items), _CHECKED_AT_ONCE):
+        some = items[start : start + _CHECKED_AT_ONCE]
+        reasons = await asyncio.gather(*(_reason_against(ingestion, files, tenant, item) for item in some))
+        for number, (item, reason) in enumerate(zip(some, reasons, strict=True), start=start + 1):
+            if reason:
+                line = named(item.to_line(item.name, item.sha256), number)
+                intake.rejected.append((line.name, reason))
+            elif item.upload:
+                intake.take(item.to_file_line(item.name or item.upload), item.upload)
+            else:
+                intake.take(item.to_line(item.name, item.sha256))
     return intake
 
 
-async def _take_item(intake: Intake, ingestion: Ingestion, files: FileUploads, tenant: str, item: JobItem) -> None:
+async def _reason_against(
+    ingestion: Ingestion, files: FileUploads, tenant: str, item: JobItem
+) -> ImageragError | None:
+    """Why an item cannot be taken.
+
+    Raises:
+        UnavailableError: The storage does not answer.
+    """
     if item.upload:
-        line = item.to_file_line(item.name or item.upload)
-        if not await files.exists(tenant, item.upload):
-            raise missing_file(item.upload)
-        intake.take(line, item.upload)
-        return
-    if item.sha256 and not await ingestion.has_picture(tenant, item.sha256):
-        raise missing_picture(item.sha256)
-    if not (item.sha256 or item.text.strip() or item.title.strip()):
-        raise InvalidRequestError("It has neither a picture nor words.")
-    intake.take(item.to_line(item.name, item.sha256))
+        try:
+            item.to_file_line(item.name)
+        except InvalidRequestError as error:
+            return error
+        return None if await files.exists(tenant, item.upload) else missing_file(item.upload)
+    if item.sha256:
+        return None if await ingestion.has_picture(tenant, item.sha256) else missing_picture(item.sha256)
+    if not (item.text.strip() or item.title.strip()):
+        return InvalidRequestError("It has neither a picture nor words.")
+    return None
 
 
 def missing_file(sha256: str) -> NotFoundError:

@@ -18,7 +18,10 @@ import httpx
 import pytest
 from PIL import Image, ImageOps
 
+from tests.fixtures.archives import zipped
 from tests.fixtures.cluster import ClusterProcess, accepts
+from tests.fixtures.gateway import drawn_picture
+from tests.fixtures.pdf_writer import PdfPage, write_pdf
 from tests.fixtures.photos import CAT, COFFEE, ROCKET
 
 pytestmark = [
@@ -120,6 +123,25 @@ def test_a_manifest_brings_texts_that_an_answer_cites(
     shown = cluster.run_command("ask", "When does the shop open?")
     assert "The shop opens at nine." in shown.stdout
     assert "[1]" in shown.stdout
+
+
+def test_anything_goes_in_by_one_command_and_is_proven(cluster: ClusterProcess, tmp_path: Path) -> None:
+    (tmp_path / "inbox" / "img").mkdir(parents=True)
+    (tmp_path / "inbox" / "report.pdf").write_bytes(write_pdf([PdfPage(["Herring gulls nest on roofs."])]))
+    (tmp_path / "inbox" / "photos.zip").write_bytes(zipped({f"{n}.png": drawn_picture(n) for n in range(40, 45)}))
+    (tmp_path / "inbox" / "letter.docx").write_bytes(zipped({"word/document.xml": b"<x/>"}))
+    (tmp_path / "table" / "img").mkdir(parents=True)
+    (tmp_path / "table" / "img" / "1.png").write_bytes(drawn_picture(50))
+    (tmp_path / "table" / "items.csv").write_text("photo,label\nimg/1.png,Quillon dagger\n", encoding="utf-8")
+    what = [str(tmp_path / "inbox"), str(tmp_path / "table" / "items.csv")]
+    done = cluster.run_command("ingest", *what, "--column", "title=label", "--verify", "--json")
+    report = json.loads(done.stdout)
+    assert (report["stored"], [failure["name"] for failure in report["failures"]]) == (7, ["letter.docx"])
+    assert [proof["proven"] for proof in report["proofs"]] == [True, True]
+    gulls = cluster.json_of("search", "herring gulls on roofs")["hits"][0]["item"]
+    assert (gulls["source_uri"], gulls["position"]["page"]) == ("report.pdf#page=1", 1)
+    dagger = cluster.json_of("search", "quillon dagger")["hits"][0]["item"]
+    assert (dagger["title"], dagger["source_uri"]) == ("Quillon dagger", "img/1.png")
 
 
 def test_a_deleted_item_is_gone(cluster: ClusterProcess, photos: Path) -> None:
