@@ -219,6 +219,22 @@ async def test_an_import_that_was_cut_short_goes_on(
     assert_same(await target.stored(), items)
 
 
+async def test_a_damaged_file_is_noticed(site: Site, target: Site, tmp_path: Path) -> None:
+    await site.fill(50)
+    path = tmp_path / "all.parquet"
+    await exported(site, path)
+    data = bytearray(path.read_bytes())
+    schema = pq.ParquetFile(path)
+    column = schema.schema_arrow.names.index("image_vector")
+    place = schema.metadata.row_group(0).column(column).data_page_offset
+    data[place + 60] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CliError) as raised:
+        await imported(target, path)
+    assert raised.value.code == "damaged_file"
+    assert await target.stored() == []
+
+
 async def test_the_file_can_be_read_by_anyone(site: Site, tmp_path: Path) -> None:
     items = await site.fill(3)
     path = tmp_path / "words.parquet"

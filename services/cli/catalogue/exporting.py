@@ -124,7 +124,7 @@ def _writing(path: Path, schema: pa.Schema) -> Iterator[_Writer]:
     temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd") as parquet:
+            with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as parquet:
                 writer = _Writer(parquet, schema)
                 yield writer
                 writer.flush()

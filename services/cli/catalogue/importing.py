@@ -179,7 +179,7 @@ def _keys_of_originals(file: pq.ParquetFile) -> dict[str, str]:
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except FileNotFoundError:
         raise CliError(f"There is no file {path}.", "Check the path.", code="not_found") from None

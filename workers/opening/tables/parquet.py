@@ -39,6 +39,7 @@ class ParquetTable:
                 buffer_size=_BUFFER_BYTES,
                 thrift_string_size_limit=_MAX_FOOTER_STRING_BYTES,
                 thrift_container_size_limit=_MAX_FOOTER_PARTS,
+                page_checksum_verification=True,
             )
             self._schema = self._file.schema_arrow
         self.columns: Sequence[str] = self._schema.names
