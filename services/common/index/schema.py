@@ -24,6 +24,8 @@ PAYLOAD_INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams]
     "key": models.PayloadSchemaType.KEYWORD,
     "document_id": models.PayloadSchemaType.KEYWORD,
     "tags": models.PayloadSchemaType.KEYWORD,
+    "labels": models.PayloadSchemaType.KEYWORD,
+    "incomplete": models.PayloadSchemaType.KEYWORD,
     "source_uri": models.PayloadSchemaType.KEYWORD,
     "ingested_at": models.PayloadSchemaType.DATETIME,
 }

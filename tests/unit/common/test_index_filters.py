@@ -29,6 +29,8 @@ def test_text_is_matched_and_own_fields_are_not_metadata() -> None:
     assert _only(parse_filter({"category": "dress"})).key == "metadata.category"
     assert _only(parse_filter({"metadata.category": "dress"})).key == "metadata.category"
     assert _only(parse_filter({"tags": "red"})).key == "tags"
+    assert _only(parse_filter({"labels": "cat"})).key == "labels"
+    assert _only(parse_filter({"incomplete": "captions"})).key == "incomplete"
 
 
 def test_a_number_is_found_whether_it_was_stored_as_300_or_300_0() -> None:

@@ -27,7 +27,7 @@ class Fixed:
     async def enrich(self, pictures: Sequence[SeenPicture]) -> list[Enrichment | ImageragError]:
         if isinstance(self._found, Exception) and not isinstance(self._found, ModelAnswerError):
             raise self._found
-        answer: Enrichment | ImageragError = self._found  # type: ignore[assignment]
+        answer = self._found
         return [answer] * len(pictures)
 
 

@@ -53,7 +53,8 @@ class OneDirectionEach:
 
 
 def direction(number: int) -> Vector:
-    return np.eye(len(WORDS), dtype=np.float32)[number]
+    row: Vector = np.eye(len(WORDS), dtype=np.float32)[number]
+    return row
 
 
 def line(number: int, vectors: JointVectors | ImageragError) -> Encoding:
