@@ -43,7 +43,7 @@ def ingested(cluster: ClusterProcess, table: Path) -> dict[str, Any]:
     raise AssertionError(cluster.output())
 
 
-def found_by(cluster: ClusterProcess, words: str) -> list[tuple[str, float]]:
+def found_by(cluster: ClusterProcess, words: str) -> list[tuple[str, Any]]:
     """Titles or sources of what is found, with their scores."""
     hits = cluster.json_of("search", words)["hits"]
     return [
