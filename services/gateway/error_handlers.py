@@ -25,18 +25,19 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _domain_error(request: Request, error: Exception) -> Response:
-    return _show(request, problem_of(error))
+    return show(request, problem_of(error))
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
-    return _show(request, validation_problem(cast(RequestValidationError, error).errors()))
+    return show(request, validation_problem(cast(RequestValidationError, error).errors()))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     known = cast(HTTPException, error)
-    return _show(request, http_problem(known.status_code, known.headers))
+    return show(request, http_problem(known.status_code, known.headers))
 
 
-def _show(request: Request, problem: Problem) -> Response:
+def show(request: Request, problem: Problem) -> Response:
+    """The answer that shows `problem`, with its code left for metrics and audit."""
     request.scope[OUTCOME] = problem.code
     return problem.response()

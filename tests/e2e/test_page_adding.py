@@ -124,6 +124,20 @@ async def test_what_failed_at_work_can_be_tried_again(gateway: RunningGateway, o
     await expect(page.locator(".job .state")).to_have_text("2 added")
 
 
+async def test_what_an_enrichment_failed_on_can_be_completed(gateway: RunningGateway, open_page: OpenPage) -> None:
+    page = await open_page()
+    await add(page, png("a.png", 1), png("b.png", 2))
+    (job,) = await accepted(gateway)
+    (line, other) = gateway.ledger.lines(job, 0, 2)
+    done = LineOutcome(0, Outcome.STORED, line.name, "x", incomplete=("ocr",), sha256=line.sha256)
+    gateway.ledger.record(job, [done, LineOutcome(1, Outcome.STORED, other.name, "y")])
+    await expect(page.locator(".job .state")).to_have_text("2 added · 1 incomplete")
+    await page.get_by_role("button", name="Complete the incomplete").click()
+    await expect(page.locator(".job .state")).to_have_text("1 of 2")
+    gateway.ledger.record(job, [LineOutcome(0, Outcome.STORED, line.name, "x")])
+    await expect(page.locator(".job .state")).to_have_text("2 added")
+
+
 async def test_a_page_that_is_opened_anew_shows_what_is_under_way(
     gateway: RunningGateway, open_page: OpenPage
 ) -> None:

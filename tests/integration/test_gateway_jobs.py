@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.common.jobs.records import JobOptions
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway
@@ -108,6 +109,8 @@ async def test_nothing_usable_makes_no_job(gateway: RunningGateway) -> None:
     answer = await gateway.client.post("/v1/jobs", files=upload(("x.png", b"nonsense")))
     assert (answer.status_code, answer.json()["code"]) == (422, "nothing_accepted")
     assert answer.json()["rejected"][0]["name"] == "x.png"
+    refused = {"transport": "http", "method": "POST /v1/jobs", "outcome": "nothing_accepted"}
+    assert REGISTRY.get_sample_value("imagerag_calls_total", refused)
     assert gateway.ledger.jobs("default", 1) == []
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from services.common.errors import InvalidRequestError
 from services.common.jobs.records import JobOptions, JobSource
 from services.gateway.bodies import is_form, only_parts, open_form, read_json_part, read_text_part
+from services.gateway.error_handlers import show
 from services.gateway.openapi import job_body
 from services.gateway.problems import Problem
 from services.gateway.schemas.base import parse
@@ -44,7 +45,7 @@ async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> Acc
     """
     await gateway.ingestion.check_queue()
     if is_form(request):
-        return await _accept(gateway, tenant, *await _read_form(request, gateway, tenant))
+        return await _accept(request, gateway, tenant, *await _read_form(request, gateway, tenant))
     asked = parse(JobRequest, read_object(await request.body()))
     if (asked.items is None) == (asked.source is None):
         raise InvalidRequestError("Send either 'items' or 'source'.")
@@ -53,7 +54,7 @@ async def post_job(request: Request, gateway: TheGateway, tenant: Tenant) -> Acc
         job = await gateway.ingestion.begin(tenant, asked.source.source(), options, asked.source.urls or ())
         return AcceptedJob(job_id=job.id, total=job.total, listed=job.listed, rejected=[])
     intake = await take_items(gateway.ingestion, gateway.files, tenant, asked.items or [])
-    return await _accept(gateway, tenant, intake, options)
+    return await _accept(request, gateway, tenant, intake, options)
 
 
 @router.get("")
@@ -123,12 +124,14 @@ def _describe(value: Any) -> dict[str, JobItem]:
     return {item.name: item for item in items}
 
 
-async def _accept(gateway: Gateway, tenant: str, intake: Intake, options: JobOptions) -> AcceptedJob | Response:
+async def _accept(
+    request: Request, gateway: Gateway, tenant: str, intake: Intake, options: JobOptions
+) -> AcceptedJob | Response:
     rejected = rejections(intake)
     if not intake.entries:
         detail = "None of the items could be accepted." if rejected else "There is nothing to ingest there."
         extra = {"rejected": [entry.model_dump() for entry in rejected[:SHOWN_REJECTIONS]]}
-        return Problem(422, "nothing_accepted", detail, extra=extra).response()
+        return show(request, Problem(422, "nothing_accepted", detail, extra=extra))
     if any(entry.upload for entry in intake.entries):
         job = await gateway.ingestion.begin_uploads(tenant, intake.entries, options)
     else:

@@ -14,7 +14,7 @@ export const failures = (id) => getJson(at(id, `/failures?limit=${SHOWN_FAILURES
 export const pauseJob = (id) => post(at(id, "/pause"), {});
 export const resumeJob = (id) => post(at(id, "/resume"), {});
 export const cancelJob = (id) => post(at(id, "/cancel"), {});
-export const retryJob = (id) => post(at(id, "/retry"), {});
+export const retryJob = (id, asked = {}) => post(at(id, "/retry"), asked);
 export const createJob = (items, options) => post("/v1/jobs", { items, options });
 
 /** Hear how a job goes on; resolves to whether it came to its end. */

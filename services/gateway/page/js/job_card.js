@@ -17,6 +17,7 @@ export class JobCard {
     this.rejected = [];
     this.failed = [];
     this.failedCount = 0;
+    this.incomplete = 0;
     this.lookedAt = 0;
     this.state = h("span", { class: "state" });
     this.bar = h("progress", { max: "1", "aria-label": name });
@@ -71,8 +72,9 @@ export class JobCard {
     else if (job.state === "running") this.bar.removeAttribute("value");
     this.say(sentence(job, done, this.rejected.length));
     this.pace.textContent = jobPace(job);
-    this.offer(this.choices(job));
     this.failedCount = job.failed;
+    this.incomplete = job.incomplete;
+    this.offer(this.choices(job));
     if (job.failed > this.failed.length && performance.now() - this.lookedAt > LOOK_AGAIN_MS) this.lookAtFailures();
   }
 
@@ -100,12 +102,15 @@ export class JobCard {
   choices(job) {
     if (job.state === "running") return [["add.pause", () => pauseJob(this.id)], ["add.cancel", () => cancelJob(this.id)]];
     if (job.state === "paused") return [["add.resume", () => resumeJob(this.id)], ["add.cancel", () => cancelJob(this.id)]];
-    const again = this.failed.some((failure) => failure.attempts > 0);
-    return job.state === "done" && again ? [["add.retry", () => this.retry()]] : [];
+    if (job.state !== "done") return [];
+    const found = [];
+    if (this.failed.some((failure) => failure.attempts > 0)) found.push(["add.retry", () => this.retry()]);
+    if (this.incomplete) found.push(["add.complete", () => this.retry({ incomplete: true })]);
+    return found;
   }
 
-  async retry() {
-    const { job } = await retryJob(this.id);
+  async retry(asked) {
+    const { job } = await retryJob(this.id, asked);
     this.failed = [];
     this.show();
     this.update({ ...job, rate_per_s: null, eta_s: null });
@@ -166,7 +171,9 @@ function sentence(job, done, rejected) {
   if (job.state === "done") {
     const n = number(job.total - job.failed - job.skipped);
     const ended = failed ? t("add.some", { n, failed: number(failed) }) : t("add.done", { n });
-    return [ended, job.skipped ? t("add.skipped", { n: number(job.skipped) }) : ""].filter(Boolean).join(" · ");
+    const skipped = job.skipped ? t("add.skipped", { n: number(job.skipped) }) : "";
+    const incomplete = job.incomplete ? t("add.incomplete", { n: number(job.incomplete) }) : "";
+    return [ended, skipped, incomplete].filter(Boolean).join(" · ");
   }
   if (!job.total) return t(job.listed ? "add.waiting" : "add.reading");
   const parts = { done: number(done), total: number(job.total) };
