@@ -52,7 +52,7 @@ from workers.manifests import ManifestIntake
 from workers.metrics import serve_sum
 from workers.process import Process, Services
 from workers.publishing import Publish, celery_publisher
-from workers.queueing import celery_settings
+from workers.queueing import celery_settings, listing_limit_s
 from workers.reconcile.hints import RequeueHints
 from workers.reconcile.reconciler import Reconciler
 from workers.reconcile.requeueing import Requeueing
@@ -185,6 +185,7 @@ async def compose(settings: WorkersSettings, publish: Publish) -> AsyncIterator[
                 ),
                 max_attempts=settings.max_attempts,
                 slice_s=settings.batch_limit_s / 2,
+                part_s=listing_limit_s(settings) / 2,
             ),
             Reconciler(
                 ledger,

@@ -53,7 +53,11 @@ class Site:
         self.sent.extend(messages)
 
     def service(
-        self, total: int, at: Callable[[int], None] = lambda _: None, slice_s: float = 60
+        self,
+        total: int,
+        at: Callable[[int], None] = lambda _: None,
+        slice_s: float = 60,
+        part_s: float = 60,
     ) -> ListingService:
         return ListingService(
             self.ledger,
@@ -62,6 +66,7 @@ class Site:
             lambda _: Numbers(total, at),
             max_attempts=3,
             slice_s=slice_s,
+            part_s=part_s,
         )
 
     def begin(self) -> Job:
@@ -197,7 +202,7 @@ def test_a_slow_source_is_not_read_again_for_what_a_slice_found(site: Site) -> N
             time.sleep(0.3)
 
     for slices in range(1, 10):
-        assert site.service(total, slow, slice_s=0.2).run(job.id, TENANT) is None
+        assert site.service(total, slow, slice_s=0.2, part_s=0.2).run(job.id, TENANT) is None
         if site.ledger.job(TENANT, job.id).listed:
             break
         assert site.sent == [ListMessage(job.id, TENANT, "bulk")] * slices, "nothing is worked on before its part"
@@ -224,7 +229,9 @@ def test_what_was_found_before_an_outage_is_kept(site: Site) -> None:
 
 def test_what_another_listing_set_aside_of_an_older_part_is_left(site: Site) -> None:
     job = site.begin()
-    known = site.ledger.listing.extend(job, [ManifestLine(f"{n}", text="x") for n in range(PART)], [], cursor="255")
+    known = site.ledger.listing.extend(
+        job, [ManifestLine(f"{n}", text="x") for n in range(PART)], [], cursor="255"
+    )
     site.ledger.listing.set_aside(job, [ManifestLine("stale")], [], "0")
     assert site.ledger.listing.taken_up(known)[1] == ()
     assert site.service(PART + 10).run(job.id, TENANT) is None

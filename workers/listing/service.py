@@ -38,7 +38,9 @@ class ListingService:
         publish: Queues what is listed.
         open_job: Opens what a job names.
         max_attempts: Most tries at one part, if the process or an unforeseen error ends them.
-        slice_s: After so long the message is sent again, so that others get their turn.
+        slice_s: After so long the message is sent again once a part is full, so that others get their turn.
+        part_s: After so long, full or not: what was found is set aside. Longer than any source takes for its first
+            line, or reading would begin anew for each line.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class ListingService:
         *,
         max_attempts: int,
         slice_s: float,
+        part_s: float = 420.0,
     ) -> None:
         self._ledger, self._leases, self._publish, self._open = ledger, leases, publish, open_job
-        self._max_attempts, self._slice_s = max_attempts, slice_s
+        self._max_attempts, self._slice_s, self._part_s = max_attempts, slice_s, part_s
 
     def run(self, job_id: str, tenant: str) -> Later | None:
         """List what is not listed yet; returns when to come back, if it did not get to the end."""
@@ -78,9 +81,9 @@ class ListingService:
         Whoever lost the lease without noticing finds the next part written by someone else, and leaves it at that.
         """
         reading: _Reading | None = None
-        give_up_at = time.monotonic() + self._slice_s
+        began = time.monotonic()
         while not job.listed and not self._ledger.control.is_halted(job):
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > began + self._slice_s:
                 return NEXT_SLICE
             attempt = self._ledger.attempts.begin(job, job.total, job.total)
             if attempt.earlier >= self._max_attempts:
@@ -89,7 +92,7 @@ class ListingService:
                 return None
             try:
                 reading = reading or self._from_where_it_stands(job)
-                job = self._next_part(job, reading, give_up_at)
+                job = self._next_part(job, reading, began + self._part_s)
             except ImageragError as error:
                 self._ledger.attempts.end(job, attempt)
                 log.warning("listing_interrupted", code=error.code, detail=error.message)
