@@ -20,7 +20,8 @@ from services.common.index.contract import EmbeddingContract
 _GOALS: Mapping[Size, float] = {WEB: 4.0, CAMERA: 5.0}
 _AS_TRANSFORMERS = "float32"
 _QUEUE = "queue"
-_WARM_UP_ITEMS = 64
+_WARM_UP_ITEMS = 256
+"""Four messages: every process of the pool gets one."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Extent:
     """
 
     rounds: int = ROUNDS
-    job_items: int = 384
+    job_items: int = 768
     loop_items: int = 48
 
 
-QUICK = Extent(rounds=2, job_items=128, loop_items=16)
+QUICK = Extent(rounds=2, job_items=256, loop_items=16)
 USUAL = Extent()
 
 

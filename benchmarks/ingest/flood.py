@@ -17,7 +17,7 @@ from services.cli.cluster.state import ClusterState
 from services.encoder.backends.registry import load_backend
 from services.encoder.settings import EncoderSettings
 
-_WARM_UP_ITEMS = 192
+_WARM_UP_ITEMS = 256
 _SAMPLE_ITEMS = 256
 _GOAL = 0.75
 _FLAT = 1.05
