@@ -15,5 +15,5 @@ class DuplicateSettings(ServiceSettings):
     """Bits of 64 in which the perceptual hashes of two pictures that look the same may differ. Two such hashes \
 differ in an even number of bits."""
     near_duplicate_similarity: float = Field(default=0.75, ge=0.0, le=1.0)
-    """Smallest cosine of their image vectors. The starter gives a photo and its JPEG of quality 25 less one time in \
-thirty."""
+    """Smallest cosine of their image vectors. The starter gives a photo and its JPEG of quality 25 less one \
+time in thirty."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.duplicates.measuring import Seen
+from workers.ingest.duplicates.closer_look import shows_the_same
 
 Named = Mapping[tuple[str, str], Seen]
 
@@ -56,15 +57,20 @@ def rows(seen: Named, limits: Sequence[Limits]) -> Iterator[Row]:
 
 def share_found(originals: Seen, others: Seen, limits: Limits) -> float:
     """Share of the originals whose changed copy counts as the same."""
-    same = (originals.bits_to(others) <= limits.bits) & (originals.cosines_to(others) >= limits.cosine)
-    return float(same.mean())
+    close = (originals.bits_to(others) <= limits.bits) & (originals.cosines_to(others) >= limits.cosine)
+    same = [shows_the_same(originals.cells[place], others.cells[place]) for place in np.flatnonzero(close)]
+    return sum(same) / len(close)
 
 
 def mistaken_pairs(seen: Seen, limits: Limits) -> list[tuple[int, int]]:
     """Pairs of different pictures that count as the same."""
     pairs = seen.pairs_within(limits.bits)
     cosines = np.einsum("nd,nd->n", seen.vectors[pairs[:, 0]], seen.vectors[pairs[:, 1]])
-    return [(int(one), int(other)) for one, other in pairs[cosines >= limits.cosine]]
+    return [
+        (int(one), int(other))
+        for one, other in pairs[cosines >= limits.cosine]
+        if shows_the_same(seen.cells[one], seen.cells[other])
+    ]
 
 
 def precision(table: Sequence[Row], column: int) -> float:

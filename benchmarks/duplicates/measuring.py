@@ -17,6 +17,7 @@ from services.common.domain import Vector
 from services.common.media.images import decode_rgb, scaled_down
 from services.common.media.perceptual import perceptual_hash
 from services.encoder.backends.backend import Backend
+from workers.ingest.duplicates.closer_look import Cells, cells_of
 
 _HASHED_PX = 256
 _LONGEST_PX = 640
@@ -32,11 +33,13 @@ class Seen:
         hashes: 64 bits each, shape (n,).
         plain: Pictures without a hash, shape (n,).
         vectors: Shape (n, dim).
+        cells: For the closer look, shape (n, 64, 64, 3).
     """
 
     hashes: NDArray[np.uint64]
     plain: NDArray[np.bool_]
     vectors: Vector
+    cells: NDArray[np.uint8]
 
     def bits_to(self, other: Seen) -> NDArray[np.int64]:
         """Differing bits of the pictures in the same places; 64 where one has no hash."""
@@ -71,16 +74,19 @@ def opened(path: Path) -> Image.Image:
 
 
 def see(backend: Backend, images: Iterable[Image.Image]) -> Seen:
-    """Hash and encode pictures."""
+    """Hash, encode and shrink pictures."""
     hashes: list[str] = []
+    cells: list[Cells] = []
     vectors: list[Vector] = []
     following = iter(images)
     while group := list(islice(following, _GROUP)):
-        hashes += [perceptual_hash(scaled_down(image, _HASHED_PX)) for image in group]
+        small = [scaled_down(image, _HASHED_PX) for image in group]
+        hashes += [perceptual_hash(image) for image in small]
+        cells += [cells_of(image) for image in small]
         pixels = [backend.description.preprocessing(image) for image in group]
         vectors.append(backend.encode_images(pixels, 1))
     numbers = np.array([int(each, 16) if each else 0 for each in hashes], np.uint64)
-    return Seen(numbers, np.array([not each for each in hashes]), np.concatenate(vectors))
+    return Seen(numbers, np.array([not each for each in hashes]), np.concatenate(vectors), np.stack(cells))
 
 
 def see_all(backend: Backend, paths: Sequence[Path], per_family: int) -> Iterator[tuple[str, str, Seen]]:

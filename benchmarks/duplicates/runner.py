@@ -16,7 +16,7 @@ from benchmarks.duplicates.measuring import originals, see_all
 from services.encoder.backends.registry import load_backend
 from services.encoder.settings import EncoderSettings
 
-LIMITS = tuple(Limits(bits, cosine) for bits in (4, 6, 8, 10) for cosine in (0.9, 0.95))
+LIMITS = tuple(Limits(bits, cosine) for bits in (4, 6, 8, 10) for cosine in (0.6, 0.75, 0.9))
 _TITLES = {
     "same": "Found, the same picture to a person",
     "changed": "Found, another picture made of it",

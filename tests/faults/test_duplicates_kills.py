@@ -21,13 +21,13 @@ from tests.fixtures.two_workers import words
 from tests.fixtures.workers import StoredItems, Surroundings, WorkerProcess, colours_in_background, wait_for
 
 pytestmark = pytest.mark.faults
-PICTURES = 120
+PICTURES = 60
 COPIES = 6
 """Of each picture: three with its bytes, three saved anew."""
-KILLS = 8
+KILLS = 6
 TENANT = "default"
 KILL_EVERY_S = 3.0
-LIMIT_S = 240.0
+LIMIT_S = 400.0
 PICTURE_S = 0.01
 
 
@@ -62,7 +62,7 @@ def submit(surroundings: Surroundings, lines: list[ManifestLine], policy: Duplic
     return job
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("policy", ["link", "skip"])
 def test_of_every_picture_one_is_the_first(surroundings: Surroundings, policy: DuplicatePolicy) -> None:
     by_picture = copies(surroundings)
