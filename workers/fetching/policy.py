@@ -60,7 +60,7 @@ class FetchPolicy:
         Raises:
             UrlForbiddenError: An address may not be reached. It is not named: a caller need not know our network.
         """
-        if not all(may_reach(address, self.networks) for address in addresses):
+        if not addresses or not all(may_reach(address, self.networks) for address in addresses):
             raise UrlForbiddenError(
                 f"{host} does not lie on the public internet. Should it be fetched from all the same, add its "
                 f"network to {NETWORKS_SETTING}."

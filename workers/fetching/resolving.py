@@ -71,7 +71,7 @@ class _Lookup(threading.Thread):
                 raise PassingError(f"The address of {self._host} was not found in time.")
             case OSError() as error if error.errno in _PERMANENT:
                 raise UrlError(f"There is no host {self._host}.")
-            case OSError():
+            case OSError() | []:
                 raise PassingError(f"The address of {self._host} cannot be found now.")
             case found:
                 # Each address once: some systems tell it for each protocol.
