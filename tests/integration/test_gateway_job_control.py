@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,23 @@ async def test_failures_are_done_again_all_or_by_code(gateway: RunningGateway) -
     assert (again["retried"], again["left"]) == (2, 0)
     assert (again["job"]["state"], again["job"]["pending"], again["job"]["closed_at"]) == ("running", 2, None)
     assert (await post(gateway, job, "retry", json={"codes": "all"})).status_code == 422
+
+
+async def test_items_that_lack_something_are_done_again_alone(gateway: RunningGateway) -> None:
+    job = await submit(gateway, 4)
+    gateway.work(job, fail=("3.png",))
+    whole = gateway.ledger.outcomes(job)[1]
+    lacking = replace(whole, line=0, incomplete=("captions",), sha256="ab" * 32)
+    for outcome in (LineOutcome(0, Outcome.PENDING), lacking):
+        gateway.ledger.record(job, [outcome])
+    progress = (await gateway.client.get(f"/v1/jobs/{job.id}")).json()
+    assert (progress["stored"], progress["incomplete"]) == (3, 1)
+    both = await post(gateway, job, "retry", json={"incomplete": True, "codes": ["internal"]})
+    assert (both.status_code, both.json()["code"]) == (422, "invalid_request")
+    again = (await post(gateway, job, "retry", json={"incomplete": True})).json()
+    assert (again["retried"], again["left"], again["job"]["failed"], again["job"]["pending"]) == (1, 0, 1, 1)
+    assert gateway.ledger.books.log(job).pictures(0, job.total) == {0: "ab" * 32}
+    assert (await post(gateway, job, "retry", json={"incomplete": True})).json()["retried"] == 0
 
 
 async def test_a_job_is_watched_to_its_end(gateway: RunningGateway) -> None:
