@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.common.jobs.messages import QUEUE_BULK, QUEUE_INTERACTIVE
@@ -157,3 +157,10 @@ the same as the worker's. Without IMAGERAG_WORKERS_METRICS_PORT there is none.""
         if given <= limit:
             raise ValueError(f"must be above IMAGERAG_WORKERS_BATCH_LIMIT_S ({limit:g})")
         return given
+
+    @model_validator(mode="after")
+    def _outlasts_a_caption(self) -> Self:
+        if self.caption_base_url and self.caption_total_s >= self.batch_limit_s:
+            limit = f"IMAGERAG_WORKERS_BATCH_LIMIT_S ({self.batch_limit_s:g})"
+            raise ValueError(f"IMAGERAG_WORKERS_CAPTION_TOTAL_S must be below {limit}")
+        return self

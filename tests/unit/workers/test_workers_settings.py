@@ -20,6 +20,15 @@ def test_shared_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.concurrency == 7
 
 
+def test_a_message_outlasts_a_caption(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGERAG_WORKERS_CAPTION_BASE_URL", "http://127.0.0.1:8000/v1")
+    monkeypatch.setenv("IMAGERAG_WORKERS_CAPTION_MODEL", "m")
+    assert load_settings(WorkersSettings).caption_total_s == 60
+    monkeypatch.setenv("IMAGERAG_WORKERS_CAPTION_TOTAL_S", "240")
+    with pytest.raises(SettingsError, match="CAPTION_TOTAL_S must be below IMAGERAG_WORKERS_BATCH_LIMIT_S"):
+        load_settings(WorkersSettings)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
