@@ -36,9 +36,9 @@ class Intake:
     entries: list[UploadedEntry] = field(default_factory=list)
     rejected: list[tuple[str, ImageragError]] = field(default_factory=list)
 
-    def take(self, line: ManifestLine, upload: str = "") -> None:
+    def take(self, line: ManifestLine, upload: str = "", pictures: str = "") -> None:
         """Add an entry under a name."""
-        self.entries.append(UploadedEntry(named(line, len(self.entries) + 1), upload))
+        self.entries.append(UploadedEntry(named(line, len(self.entries) + 1), upload, pictures))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ async def take_items(ingestion: Ingestion, files: FileUploads, tenant: str, item
                 line = named(item.to_line(item.name, item.sha256), number)
                 intake.rejected.append((line.name, reason))
             elif item.upload:
-                intake.take(item.to_file_line(item.name or item.upload), item.upload)
+                intake.take(item.to_file_line(item.name or item.upload), item.upload, item.pictures)
             else:
                 intake.take(item.to_line(item.name, item.sha256))
     return intake
@@ -122,7 +122,10 @@ async def _reason_against(
             item.to_file_line(item.name)
         except InvalidRequestError as error:
             return error
-        return None if await files.exists(tenant, item.upload) else missing_file(item.upload)
+        for digest in filter(None, (item.upload, item.pictures)):
+            if not await files.exists(tenant, digest):
+                return missing_file(digest)
+        return None
     if item.sha256:
         return None if await ingestion.has_picture(tenant, item.sha256) else missing_picture(item.sha256)
     if not (item.text.strip() or item.title.strip()):

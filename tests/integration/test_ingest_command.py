@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import io
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.common.objects import open_objects
 from services.common.uploads.store import UploadStore
 from tests.fixtures.archives import picture, zipped
 from tests.fixtures.gateway import RunningGateway, drawn_picture, running_gateway
+from workers.sources.uploaded import read_pictures
 
 
 @pytest.fixture
@@ -134,6 +136,23 @@ async def test_a_table_is_one_job_with_its_pictures(gateway: RunningGateway, tmp
     assert [entry.line.name for entry in entries] == ["items.csv", "img/1.png", "img/2.png"]
     assert [bool(entry.upload) for entry in entries] == [True, False, False]
     assert dict(job.options.columns) == {"title": "label"}
+
+
+async def test_a_table_with_many_pictures_brings_a_list_of_them(
+    gateway: RunningGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.cli.ingestion.service.LISTED_ITEMS", 3)
+    (tmp_path / "img").mkdir()
+    for number in range(5):
+        (tmp_path / "img" / f"{number}.png").write_bytes(drawn_picture(number))
+    (tmp_path / "items.csv").write_text("\n".join(["photo", *(f"img/{number}.png" for number in range(5))]))
+    planned = plan([str(tmp_path / "items.csv")], [], Asked())
+    await asyncio.to_thread(run, gateway, planned, Told(), wait=False)
+    (job,) = await open_jobs(gateway, 1)
+    (entry,) = store_of(gateway).entries("default", job.id)
+    with store_of(gateway).opened("default", entry.pictures) as path, path.open("rb") as file:
+        named = {each.name: each.sha256 for each in read_pictures(file)}
+    assert named == {f"img/{n}.png": hashlib.sha256(drawn_picture(n)).hexdigest() for n in range(5)}
 
 
 async def test_paths_of_the_server(gateway: RunningGateway, tmp_path: Path) -> None:

@@ -13,17 +13,19 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 import structlog
+from pydantic import TypeAdapter, ValidationError
 
 from services.common.errors import ImageragError, InternalError, InvalidRequestError
 from services.common.jobs.records import ManifestLine
 from services.common.media.kinds import kind_of
-from services.common.uploads.records import UploadedEntry
+from services.common.uploads.records import NamedPicture, UploadedEntry
 from services.common.uploads.store import UploadStore
 from workers.sources.auto import name_inside
 from workers.sources.contents import read_contents
 from workers.sources.source import Listed, SourceTools
 
 log = structlog.get_logger(__name__)
+_NAMED_PICTURE = TypeAdapter(NamedPicture)
 
 
 @dataclass(frozen=True)
@@ -121,25 +123,23 @@ class UploadSource:
             yield Listed(ManifestLine(name), _Cursor(number).text(), InternalError())
 
     def _read(self, entry: UploadedEntry, after: str) -> Iterator[Listed]:
-        name = entry.line.name
+        name, pictures = entry.line.name, self._pictures_of(entry)
         with self._uploads.opened(entry.upload) as (file, folder):
             # In that folder is nothing else: a relative path of a table leads to a name, and not to a file.
             tools = replace(self._tools, roots=(folder, *self._tools.roots))
             base = PurePosixPath(name).name
             for listed in read_contents(file, base, quote(name), folder, tools, after):
-                yield self._found(entry, listed, folder)
+                yield _found(pictures, name, listed, folder)
 
-    def _found(self, table: UploadedEntry, listed: Listed, folder: Path) -> Listed:
-        """A line whose picture, if it is one that a table names, is taken from what came with the table."""
-        path = Path(listed.line.path)
-        if not listed.line.path or not path.is_relative_to(folder.resolve()):
-            return listed
-        named = _beside(table.line.name, path.relative_to(folder.resolve()).as_posix())
-        if named not in self._pictures:
-            missing = InvalidRequestError(f"The picture {named[:200]!r} was not sent together with the table.")
-            return Listed(ManifestLine(listed.line.name), listed.cursor, missing)
-        line = replace(listed.line, path="", sha256=self._pictures[named], source_uri=quote(named))
-        return replace(listed, line=line)
+    def _pictures_of(self, table: UploadedEntry) -> Mapping[str, str]:
+        """Digest by name of the pictures that came with a table."""
+        if not table.pictures:
+            return self._pictures
+        folder = posixpath.dirname(table.line.name)
+        with self._uploads.opened(table.pictures) as (file, _):
+            return {
+                posixpath.join(folder, each.name): each.sha256 for each in read_pictures(file)
+            } | self._pictures
 
     def _adopted(self, entry: UploadedEntry, listed: Listed) -> Listed:
         """A line with what is said about everything in its file."""
@@ -175,6 +175,34 @@ class UploadSource:
         except ImageragError as error:
             if error.retryable:
                 raise  # what is wrong with the table is told when its turn comes
+
+
+def read_pictures(file: BinaryIO) -> Iterator[NamedPicture]:
+    """The lines of a list of pictures.
+
+    Raises:
+        InvalidRequestError: A line is not what it must be.
+    """
+    for number, line in enumerate(file, start=1):
+        try:
+            yield _NAMED_PICTURE.validate_json(line)
+        except ValidationError:
+            raise InvalidRequestError(
+                f"The list of the table's pictures has no 'name' and 'sha256' in line {number}."
+            ) from None
+
+
+def _found(pictures: Mapping[str, str], table: str, listed: Listed, folder: Path) -> Listed:
+    """A line whose picture, if it is one that a table names, is taken from what came with the table."""
+    path, root = Path(listed.line.path), folder.resolve()
+    if not listed.line.path or not path.is_relative_to(root):
+        return listed
+    named = _beside(table, path.relative_to(root).as_posix())
+    if named not in pictures:
+        missing = InvalidRequestError(f"The picture {named[:200]!r} was not sent together with the table.")
+        return Listed(ManifestLine(listed.line.name), listed.cursor, missing)
+    line = replace(listed.line, path="", sha256=pictures[named], source_uri=quote(named))
+    return replace(listed, line=line)
 
 
 def _beside(table: str, path: str) -> str:

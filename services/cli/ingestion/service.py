@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +19,8 @@ from services.cli.rest.client import RestClient
 
 CHUNK_ITEMS = 500
 """Items of one job: workers begin while the next chunk is uploaded."""
+LISTED_ITEMS = 2_000
+"""A table with more pictures than this brings a list of them."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,10 @@ class Ingestion:
         self._failures.extend(plan.failures)
         for source in plan.sources:
             self._accepted(self._client.begin_job(source, self._options))
-        for chunk in (*plan.tables, *chunks(plan.entries, CHUNK_ITEMS)):
-            items, not_put = upload(self._client, chunk, self._sent)
-            self._failures.extend(not_put)
-            self._queue(items)
+        for table in plan.tables:
+            self._queue(self._as_table(self._upload(table)))
+        for chunk in chunks(plan.entries, CHUNK_ITEMS):
+            self._queue(self._upload(chunk))
             self._following.look()
 
     def end(self, *, wait: bool = True) -> Report:
@@ -118,6 +123,25 @@ class Ingestion:
         totals = self._following.totals()
         failed = _failures_of(self._client, self.jobs) if wait and totals.failed else ()
         return Report(self.jobs, totals, (*self._failures, *failed))
+
+    def _upload(self, entries: Sequence[Entry]) -> list[Item]:
+        items, not_put = upload(self._client, entries, self._sent)
+        self._failures.extend(not_put)
+        return items
+
+    def _as_table(self, items: list[Item]) -> list[Item]:
+        """A table and its pictures, as one request takes them: of many pictures a list is uploaded."""
+        if not items or "upload" not in items[0]:
+            return []  # the table could not be sent, and nobody would know what the pictures are
+        if len(items) <= LISTED_ITEMS:
+            return items
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pictures.jsonl")
+            with path.open("w", encoding="utf-8") as file:
+                for item in items[1:]:
+                    file.write(json.dumps({"name": item["name"], "sha256": item["sha256"]}) + "\n")
+            answer = self._client.put_file("/v1/uploads", path, lambda _bytes: None)
+        return [{**items[0], "pictures": str(answer["sha256"])}]
 
     def _queue(self, items: Sequence[Item]) -> None:
         if not items:

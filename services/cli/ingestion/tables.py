@@ -14,8 +14,6 @@ from services.cli.ingestion.entries import Entry
 from services.common.media.kinds import PICTURE_SUFFIXES
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".parquet"})
-MOST_PICTURES = 9_999
-"""With the table as many as one request may name."""
 _READ_ROWS = 1024
 _CELL_LIMIT_CHARS = 1 << 20
 
@@ -27,15 +25,13 @@ def table_entries(table: Path) -> list[Entry]:
     picture and leads to a file.
 
     Raises:
-        CliError: It cannot be read here, or names more pictures than can go with it.
+        CliError: It cannot be read here.
     """
     found: dict[str, None] = {}
     for cell in _cells(table):
         name = cell.strip()
         if name not in found and _is_picture(name, table.parent):
             found[name] = None
-            if len(found) > MOST_PICTURES:
-                raise _too_many(table)
     pictures = [Entry(PurePosixPath(name).as_posix(), table.parent / name) for name in found]
     return [Entry(table.name, table, role="file"), *pictures]
 
@@ -99,10 +95,3 @@ def _columns_of_words(schema: Iterable[Any]) -> list[str]:
 def _words_in(columns: Mapping[str, Iterable[Any]]) -> Iterator[str]:
     for values in columns.values():
         yield from (value for value in values if isinstance(value, str))
-
-
-def _too_many(table: Path) -> CliError:
-    return CliError(
-        f"{table.name} names more than {MOST_PICTURES:,} pictures; so many cannot be sent with one table.",
-        "Split the table; or put the pictures where the workers can read them and use --server-side.",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,7 +33,26 @@ class UploadedEntry:
     Attributes:
         line: Of a file: its name, and the tags and metadata of everything in it. Else the line itself.
         upload: Hex digest of the file; empty: the line is a picture that was put before, or words.
+        pictures: Of a table: hex digest of an uploaded list of the pictures that it names, see `NamedPicture`.
     """
 
     line: ManifestLine
     upload: str = ""
+    pictures: str = ""
+
+    def uploads(self) -> Iterator[str]:
+        """The digests of the files that it needs."""
+        yield from filter(None, (self.upload, self.pictures))
+
+
+@dataclass(frozen=True)
+class NamedPicture:
+    """A line of such a list, as JSON: a picture that was put before.
+
+    Attributes:
+        name: Relative to the table's folder.
+        sha256: Hex digest of its bytes.
+    """
+
+    name: str
+    sha256: str

@@ -88,7 +88,7 @@ class UploadStore:
         self._objects.put(name, stamp + b"\n" + encode_lines(ENTRY, entries))
         # Only now: a file that is removed at this moment is either seen to be needed, or is gone already.
         try:
-            for digest in {entry.upload for entry in entries if entry.upload}:
+            for digest in {digest for entry in entries for digest in entry.uploads()}:
                 self.find(tenant, digest)
         except NotFoundError:
             self._objects.delete(name)

@@ -92,7 +92,7 @@ class UploadSweep:
                 written_at, entries = self._store.read_set(tenant, job_id)
             except NotFoundError:
                 continue
-            digests = {entry.upload for entry in entries if entry.upload}
+            digests = {digest for entry in entries for digest in entry.uploads()}
             is_read = self._is_read(tenant, job_id)
             if is_read or (is_read is None and now - written_at > self._keep):
                 found.over[job_id] = digests

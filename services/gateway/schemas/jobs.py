@@ -27,6 +27,9 @@ class JobItem(ItemDraft):
     """The picture's digest; without it the item is its text."""
     upload: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     """The file's digest: everything in it becomes an item. It takes `name`, `tags` and `metadata` beside."""
+    pictures: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    """Of a table with more pictures than a request may list: the digest of an uploaded list of them, JSON lines \
+of `name` (as the table has it) and `sha256` (put by PUT /v1/media)."""
     name: str = Field(default="", max_length=512)
     """What you know it by; progress and failures name it. Of a file: its file name, for the suffix tells kinds."""
 

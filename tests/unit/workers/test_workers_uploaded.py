@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,31 @@ def test_a_table_describes_the_pictures_that_came_with_it(objects: ObjectStore) 
     assert found[1].line.path == ""
     (missing,) = [each for each in found if each.error]
     assert "shop/img/9.png" in str(missing.error)
+
+
+def test_the_pictures_of_a_table_may_be_a_list_of_their_own(objects: ObjectStore) -> None:
+    given = Given(objects)
+    digests = {f"img/{n}.png": given.media.put(TENANT, picture(n)) for n in range(3)}
+    lists = [{"name": name, "sha256": digest} for name, digest in digests.items()]
+    given.file("list", "\n".join(map(json.dumps, lists)).encode())
+    (listing,) = given.entries
+    given.entries.clear()
+    given.file("shop/items.csv", table(*[{"path": name, "title": name} for name in (*digests, "img/9.png")]))
+    given.entries[0] = replace(given.entries[0], pictures=listing.upload)
+    found = given.listed()
+    assert [each.line.sha256 for each in found] == [*digests.values(), ""]
+    assert found[0].line.source_uri == "shop/img/0.png"
+    assert "shop/img/9.png" in str(found[3].error)
+
+
+def test_a_list_of_pictures_that_is_none_is_told(objects: ObjectStore) -> None:
+    given = Given(objects).file("list", b'{"name": "a.png"}')
+    (listing,) = given.entries
+    given.entries.clear()
+    given.file("items.csv", table({"path": "a.png"}))
+    given.entries[0] = replace(given.entries[0], pictures=listing.upload)
+    (found,) = given.listed()
+    assert "line 1" in str(found.error)
 
 
 def test_a_table_reaches_no_file_of_the_server(objects: ObjectStore, tmp_path: Path) -> None:
