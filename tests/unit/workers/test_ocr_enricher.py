@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,12 +13,15 @@ import pytest
 from services.common.domain import Item, ItemKind
 from services.common.errors import ImageragError, ImageWorkerLostError
 from services.common.jobs.records import JobOptions
+from services.common.media.images import ImageLimits
 from services.common.objects import open_objects
 from workers.enrich.enrichment import Enrichment, SeenPicture
 from workers.enrich.kept import KeptFindings
 from workers.enrich.ocr.enricher import OcrEnricher
 from workers.enrich.ocr.found import FoundText
+from workers.enrich.ocr.reader import PictureReader
 from workers.enrich.stage import EnrichmentStage
+from workers.sandbox.resident import ResidentLimits
 
 
 class Reads:
@@ -30,7 +34,7 @@ class Reads:
         self.times[data] += 1
         if data == b"poison":
             raise ImageWorkerLostError("It ended the process that worked on it.")
-        return FoundText(data.decode(), scripts=("LATIN",))
+        return FoundText(data.decode(), scripts=("LATIN",), complete=data != b"endless")
 
 
 def seen(data: bytes, kind: ItemKind = ItemKind.IMAGE, text: str = "", tenant: str = "t") -> SeenPicture:
@@ -73,6 +77,22 @@ async def test_what_cannot_be_read_fails_alone_and_is_not_kept(reads: Reads, tmp
     assert await texts(opened, seen(b"A"), seen(b"poison"), seen(b"B")) == ["A", "image_worker_lost", "B"]
     await texts(opened, seen(b"poison"))
     assert reads.times[b"poison"] == 2
+
+
+async def test_what_was_read_in_part_counts_and_is_said_to_be_a_part(reads: Reads, tmp_path: Path) -> None:
+    for opened in (enricher(reads, tmp_path), enricher(reads, tmp_path)):
+        assert await opened.enrich([seen(b"endless")]) == [Enrichment("endless", incomplete=("ocr",))]
+
+
+async def test_what_kills_the_reader_or_hangs_marks_its_item_alone(tmp_path: Path) -> None:
+    bounds = ResidentLimits(answer_s=3.0)
+    with closing(PictureReader(ImageLimits(), bounds, "tests.fixtures.odd_ocr")) as reader:
+        kept = KeptFindings(open_objects(str(tmp_path)), "ocr", {}, FoundText)
+        stage = EnrichmentStage({"ocr": OcrEnricher(reader.read, kept)})
+        pictures = [seen(data) for data in (b"EXIT", b"crash", b"OPEN", b"hang", b"SALE")]
+        found = await stage.enrich(pictures, JobOptions(ocr=True))
+    assert [each.ocr_text for each in found] == ["EXIT", "", "OPEN", "", "SALE"]
+    assert [each.incomplete for each in found] == [(), ("ocr",), (), ("ocr",), ()]
 
 
 async def test_a_page_that_tells_its_words_is_not_read(reads: Reads, tmp_path: Path) -> None:

@@ -81,6 +81,13 @@ def test_a_tall_picture_is_read_in_pieces_and_each_line_once() -> None:
     assert found.lines[-1].box.y0 == pytest.approx(0.98)
 
 
+def test_without_time_what_was_read_so_far_is_the_answer() -> None:
+    reader = BarReader()
+    found = read_picture(reader, page(1000, 5000, (40, 2000, 4900)), has_time=lambda: not reader.sizes)
+    assert (found.text, found.complete, len(reader.sizes)) == ("first line of it", False, 1)
+    assert read_picture(BarReader(), page(1000, 5000, (40, 2000, 4900))).complete
+
+
 def test_a_large_picture_is_scaled_and_its_boxes_are_those_of_the_whole() -> None:
     reader = BarReader()
     found = read_picture(reader, page().resize((3000, 2000), Image.Resampling.NEAREST))

@@ -52,7 +52,7 @@ class OcrEnricher:
     async def _text_of(self, picture: SeenPicture, known: FoundText | None) -> Enrichment | ImageragError:
         if known is not None:
             metrics.OCR_PICTURES.labels("known").inc()
-            return Enrichment(ocr_text=known.text)
+            return _enrichment(known)
         try:
             found = await asyncio.to_thread(self._read, picture.data)
         except ImageragError as error:
@@ -61,7 +61,11 @@ class OcrEnricher:
             return error
         metrics.OCR_PICTURES.labels("read" if found.text else "no_text").inc()
         await self._kept.keep(picture, found)
-        return Enrichment(ocr_text=found.text)
+        return _enrichment(found)
+
+
+def _enrichment(found: FoundText) -> Enrichment:
+    return Enrichment(ocr_text=found.text, incomplete=() if found.complete else (NAME,))
 
 
 def has_its_words(item: Item) -> bool:

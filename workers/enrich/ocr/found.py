@@ -30,9 +30,11 @@ class FoundText:
         turned_deg: How far clockwise the picture had to be turned to be read: 0, 90, 180 or 270.
         scripts: That it is written in, the most frequent first; see `workers.enrich.ocr.text.scripts_of`.
         lines: As they were found.
+        complete: False: there was no time for the rest of a tall picture full of text.
     """
 
     text: str
     turned_deg: int = 0
     scripts: tuple[str, ...] = ()
     lines: tuple[FoundLine, ...] = ()
+    complete: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,12 +57,14 @@ class _Reading:
         lines: With their corners in pixels of the turned and scaled picture.
         width: Of that picture.
         height: Of that picture.
+        complete: All of it was looked at.
     """
 
     lines: Sequence[TextLine]
     width: int
     height: int
     turned_deg: int
+    complete: bool
 
     @property
     def room(self) -> float:
@@ -75,31 +77,41 @@ class _Reading:
         return sum(len(line.text) * line.score for line in self.lines if _is_sure(line))
 
 
-def read_picture(reader: LineReader, picture: Image.Image) -> FoundText:
+def read_picture(
+    reader: LineReader, picture: Image.Image, has_time: Callable[[], bool] = lambda: True
+) -> FoundText:
     """The text inside a picture.
 
     Args:
         reader: Reads lines.
         picture: RGB, upright by its metadata; how the page in it was held is another matter.
+        has_time: Asked before each further piece; without time what was read so far is the answer.
     """
-    best = _read(reader, picture, 0)
-    if _may_be_turned(best):
+    best = _read(reader, picture, 0, has_time)
+    if _may_be_turned(best) and has_time():
         needed = max(best.evidence * _BETTER_BY, _LEAST_EVIDENCE)
-        turned = max((_read(reader, picture, turn) for turn in _TURNS), key=lambda reading: reading.evidence)
+        turned = max(
+            (_read(reader, picture, turn, has_time) for turn in _TURNS), key=lambda reading: reading.evidence
+        )
         best = turned if turned.evidence > needed else best
     lines = [line for line in best.lines if _is_text(line)]
     text = text_of(lines)
     found = tuple(FoundLine(line.text, round(line.score, 3), _box(line, best)) for line in lines)
-    return FoundText(text, best.turned_deg if text else 0, scripts_of(text), found)
+    return FoundText(text, best.turned_deg if text else 0, scripts_of(text), found, best.complete)
 
 
-def _read(reader: LineReader, picture: Image.Image, turn_deg: int) -> _Reading:
+def _read(reader: LineReader, picture: Image.Image, turn_deg: int, has_time: Callable[[], bool]) -> _Reading:
     turned = picture.transpose(_TURNS[turn_deg]) if turn_deg else picture
     plan = tiling(*turned.size)
     size = (plan.width, plan.height)
     pixels = np.asarray(turned if turned.size == size else turned.resize(size, Image.Resampling.LANCZOS))
-    tiles = [reader.lines(_stocky(pixels[tile.top : tile.bottom])) for tile in plan.tiles]
-    return _Reading(merged(plan.tiles, tiles), plan.width, plan.height, turn_deg)
+    found: list[list[TextLine]] = []
+    for tile in plan.tiles:
+        if found and not has_time():
+            break
+        found.append(reader.lines(_stocky(pixels[tile.top : tile.bottom])))
+    lines = merged(plan.tiles[: len(found)], found)
+    return _Reading(lines, plan.width, plan.height, turn_deg, complete=len(found) == len(plan.tiles))
 
 
 def _stocky(pixels: Pixels) -> Pixels:

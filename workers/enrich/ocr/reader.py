@@ -14,6 +14,8 @@ from workers.sandbox.parts import Part
 from workers.sandbox.resident import Resident, ResidentLimits
 
 ANSWERER = "workers.enrich.ocr.process"
+_TIME_SHARE = 0.6
+"""Of the bounds: the piece that is being read then still has time to end."""
 _FOUND: TypeAdapter[FoundText] = TypeAdapter(FoundText)
 
 
@@ -27,7 +29,7 @@ class PictureReader:
     """
 
     def __init__(self, limits: ImageLimits, bounds: ResidentLimits, answerer: str = ANSWERER) -> None:
-        self._resident = Resident(answerer, _arguments(limits), bounds)
+        self._resident = Resident(answerer, _arguments(limits, bounds), bounds)
 
     def read(self, data: bytes) -> FoundText:
         """The text inside an encoded picture.
@@ -56,5 +58,6 @@ def found_record(found: FoundText) -> dict[str, Any]:
     return record
 
 
-def _arguments(limits: ImageLimits) -> Mapping[str, Any]:
-    return {"max_bytes": limits.max_bytes, "max_pixels": limits.max_pixels, "max_side_px": limits.max_side_px}
+def _arguments(limits: ImageLimits, bounds: ResidentLimits) -> Mapping[str, Any]:
+    accepted = {"max_bytes": limits.max_bytes, "max_pixels": limits.max_pixels, "max_side_px": limits.max_side_px}
+    return {"limits": accepted, "cpu_s": bounds.cpu_s * _TIME_SHARE, "s": bounds.answer_s * _TIME_SHARE}
