@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-_POLL_S = 0.25
+_SHORTEST_POLL_S, _LONGEST_POLL_S = 0.1, 1.0
 _LIMIT_S = 3600.0
 Job = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ def ingest_folder(url: str, folder: Path, count: int, seen: Callable[[Job], None
         url: Of the gateway.
         folder: Below one of the cluster's source roots.
         count: Pictures in it; all of them have to be stored.
-        seen: Told how far the job is, several times a second.
+        seen: Told how far the job is, about once a second.
 
     Raises:
         RuntimeError: Some were not stored.
@@ -40,7 +40,13 @@ def ingest_folder(url: str, folder: Path, count: int, seen: Callable[[Job], None
                 break
             if took_s > _LIMIT_S:
                 raise TimeoutError(f"the job was not done after {_LIMIT_S:.0f} s")
-            time.sleep(_POLL_S)
+            time.sleep(_pause_s(int(job["stored"]), count, took_s))
     if job["stored"] != count:
         raise RuntimeError(f"only {job['stored']} of {count} pictures were stored")
     return took_s
+
+
+def _pause_s(stored: int, count: int, took_s: float) -> float:
+    """Until the next look: to look costs the cluster something, and near the end it has to be exact."""
+    left_s = (count - stored) * took_s / max(1, stored)
+    return min(_LONGEST_POLL_S, max(_SHORTEST_POLL_S, left_s / 4))
