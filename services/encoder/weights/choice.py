@@ -58,12 +58,12 @@ class RemoteFile:
     git_sha1: str | None = None
 
 
-def files_to_fetch(listed: Iterable[RemoteFile], model: str) -> list[RemoteFile]:
+def files_to_fetch(listed: Iterable[RemoteFile], named: str) -> list[RemoteFile]:
     """Configuration, tokenizer, and the weights in one format: safetensors before pickles.
 
     Args:
         listed: All files of the repository.
-        model: For error texts.
+        named: The setting and its value, for error texts.
 
     Raises:
         SettingsError: The repository holds no model that the encoder can load.
@@ -76,9 +76,9 @@ def files_to_fetch(listed: Iterable[RemoteFile], model: str) -> list[RemoteFile]
         return _plain(files, _TOKENIZERS | {_OPEN_CLIP_CONFIG}) + open_clip
     if not weights or _CONFIG not in names:
         raise SettingsError(
-            f"IMAGERAG_ENCODER_MODEL={model!r}: the repository has neither a {_CONFIG} nor an {_OPEN_CLIP_CONFIG} "
-            "with weights in safetensors or PyTorch's format; write the hub id of a CLIP, SigLIP, Chinese-CLIP or "
-            "open_clip model"
+            f"{named}: the repository has neither a {_CONFIG} nor an {_OPEN_CLIP_CONFIG} "
+            "with weights in safetensors or PyTorch's format; write the hub id of a model "
+            "that docs/encoder.md names"
         )
     sentences = [file for file in files if _SENTENCES.fullmatch(file.name)]
     return _plain(files, _TOKENIZERS | {_CONFIG, _PICTURES}) + sentences + weights

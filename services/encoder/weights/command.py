@@ -71,7 +71,7 @@ def pinned_model(settings: EncoderSettings, *, semantic: bool = False) -> Pinned
             f"{variable}_REVISION is missing: write the commit hash of the model's revision, so that every fetch "
             "brings the same weights"
         )
-    return PinnedModel(model, revision)
+    return PinnedModel(model, revision, variable)
 
 
 def fetch(model: PinnedModel, folder: WeightsFolder) -> None:
@@ -90,7 +90,7 @@ def fetch(model: PinnedModel, folder: WeightsFolder) -> None:
         from services.encoder.weights.hub import Hub
 
         hub = Hub()
-        files = files_to_fetch(hub.files(model), model.name)
+        files = files_to_fetch(hub.files(model), str(model))
         size_bytes = sum(file.size_bytes for file in files)
         log.info("fetching", model=model.name, revision=model.revision, files=len(files), size_bytes=size_bytes)
         folder.fill(model, files, lambda part: hub.download(model, files, part))

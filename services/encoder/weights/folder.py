@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,15 @@ class PinnedModel:
     Attributes:
         name: Hub id.
         revision: Commit hash.
+        variable: The setting that names it, for error texts.
     """
 
     name: str
     revision: str
+    variable: str = field(default="IMAGERAG_ENCODER_MODEL", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.variable}={self.name!r}"
 
 
 class WeightsFolder:

@@ -45,7 +45,7 @@ class Hub:
             )
         if found.sha != model.revision:
             raise SettingsError(
-                f"IMAGERAG_ENCODER_MODEL_REVISION={model.revision!r} is the commit {found.sha}: write that"
+                f"{model.variable}_REVISION={model.revision!r} is the commit {found.sha}: write that"
             )
         return [
             RemoteFile(
@@ -71,22 +71,20 @@ class Hub:
 
 @contextmanager
 def _hub_errors(model: PinnedModel) -> Iterator[None]:
-    named = f"IMAGERAG_ENCODER_MODEL={model.name!r}"
     try:
         yield
     except GatedRepoError:
         raise SettingsError(
-            f"{named} asks for an accepted licence and a token: put the token into a file and write its path to "
+            f"{model} asks for an accepted licence and a token: put the token into a file and write its path to "
             "HF_TOKEN_PATH"
         ) from None
     except RevisionNotFoundError:
         raise SettingsError(
-            f"{named} has no commit {model.revision!r}: write one of its history to"
-            " IMAGERAG_ENCODER_MODEL_REVISION"
+            f"{model} has no commit {model.revision!r}: write one of its history to {model.variable}_REVISION"
         ) from None
     except (RepositoryNotFoundError, HFValidationError):
         raise SettingsError(
-            f"{named} is not on the hub, or only with a token: write the id as the hub has it"
+            f"{model} is not on the hub, or only with a token: write the id as the hub has it"
         ) from None
     except (HfHubHTTPError, XetDownloadError, HTTPError, ConnectionError, TimeoutError) as error:
         raise UnavailableError(f"The model hub does not answer ({type(error).__name__}).") from error

@@ -156,7 +156,7 @@ def test_a_right_backend_passes(
         (PlaceMatters, "cosine"),
         (LongVectors, "a vector of length 1.01"),
         (OneIsNoNumber, "a vector of length nan"),
-        (ShortVectors, r"a batch of shape \(12, 23\) \(expected \(12, 24\)\)"),
+        (ShortVectors, r"a batch of shape \(8, 23\) \(expected \(8, 24\)\)"),
         (SharedBuffer, "in a small batch beside others|a batch of shape"),
         (NoMemory, "no memory"),
     ],

@@ -13,7 +13,7 @@ PLAIN = ["config.json", "preprocessor_config.json", "tokenizer.json", "vocab.jso
 
 
 def chosen(*names: str) -> set[str]:
-    return {file.name for file in files_to_fetch([RemoteFile(name, 1) for name in names], "some/model")}
+    return {file.name for file in files_to_fetch([RemoteFile(name, 1) for name in names], "MODEL=some/model")}
 
 
 def test_what_nobody_reads_stays_there() -> None:
