@@ -19,7 +19,7 @@ class OcrSettings(ServiceSettings):
     """Whether the text inside pictures is read: for jobs that ask for it, for every job, or for none; needs the \
 extra `ocr`. Where it is off, items whose job asked for it are marked as incomplete."""
     ocr_limit_cpu_s: int = Field(default=60, ge=1)
-    """Processor time for reading one picture, a third of what it may take by the clock; more makes it incomplete."""
+    """Processor time for one picture, a third of what it may take by the clock; more makes its item incomplete."""
     ocr_limit_bytes: int = Field(default=4 * 1024 * _MIB, ge=1024 * _MIB)
     """Address space of the process that reads."""
 
