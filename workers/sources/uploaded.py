@@ -137,9 +137,8 @@ class UploadSource:
             return self._pictures
         folder = posixpath.dirname(table.line.name)
         with self._uploads.opened(table.pictures) as (file, _):
-            return {
-                posixpath.join(folder, each.name): each.sha256 for each in read_pictures(file)
-            } | self._pictures
+            listed = {posixpath.join(folder, each.name): each.sha256 for each in read_pictures(file)}
+        return {**listed, **self._pictures}
 
     def _adopted(self, entry: UploadedEntry, listed: Listed) -> Listed:
         """A line with what is said about everything in its file."""
