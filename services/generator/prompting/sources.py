@@ -16,6 +16,7 @@ _TAGS_LIMIT_CHARS = 200
 _FIELD_LIMIT_CHARS = 120
 _FIELDS_LIMIT = 16
 TEXT_LIMIT_CHARS = 6_000
+_CAPTION_LIMIT_CHARS = 3_000
 _MIN_TEXT_TOKENS = 24
 """A shorter rest of a text says nothing."""
 _FRAME_TOKENS = 80
@@ -28,6 +29,7 @@ class SourceBlock:
 
     Attributes:
         fields: The user's own fields, `name: value`.
+        caption: Written by a vision model.
         has_picture: Its picture follows the texts.
         tokens: What the block takes, estimated.
     """
@@ -39,6 +41,7 @@ class SourceBlock:
     place: Escaped
     fields: tuple[Escaped, ...]
     text: Escaped
+    caption: Escaped
     ocr_text: Escaped
     has_picture: bool
     tokens: int
@@ -80,6 +83,7 @@ def _head(source: Source, *, has_picture: bool) -> SourceBlock:
         place=_place(item.position),
         fields=tuple(_fields(item)),
         text=Escaped(""),
+        caption=Escaped(""),
         ocr_text=Escaped(""),
         has_picture=has_picture,
         tokens=0,
@@ -90,10 +94,21 @@ def _head(source: Source, *, has_picture: bool) -> SourceBlock:
 
 def _with_texts(head: SourceBlock, item: Item, room_tokens: int) -> SourceBlock:
     text = _cut(escaped(item.text, TEXT_LIMIT_CHARS), room_tokens)
-    text_tokens = estimated_tokens(text)
-    ocr_text = _cut(escaped(item.ocr_text, TEXT_LIMIT_CHARS), room_tokens - text_tokens)
-    tokens = head.tokens + text_tokens + estimated_tokens(ocr_text)
-    return replace(head, text=text, ocr_text=ocr_text, tokens=tokens)
+    left = room_tokens - estimated_tokens(text)
+    caption = _cut(escaped(_description(item), _CAPTION_LIMIT_CHARS), left)
+    left -= estimated_tokens(caption)
+    ocr_text = _cut(escaped(item.ocr_text, TEXT_LIMIT_CHARS), left)
+    tokens = head.tokens + sum(map(estimated_tokens, (text, caption, ocr_text)))
+    return replace(head, text=text, caption=caption, ocr_text=ocr_text, tokens=tokens)
+
+
+def _description(item: Item) -> str:
+    """What a vision model wrote about the picture; its reading of the text only where nothing better read it."""
+    if item.caption is None:
+        return ""
+    read = "" if item.ocr_text else item.caption.text_content
+    parts = (item.caption.detailed or item.caption.brief, *item.caption.data_points, read)
+    return "\n".join(filter(None, parts))
 
 
 def _cut(text: Escaped, room_tokens: int) -> Escaped:

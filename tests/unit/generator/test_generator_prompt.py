@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.answer import Source
-from services.common.domain import Item, ItemKind, Position
+from services.common.domain import Caption, Item, ItemKind, Position
 from services.generator.backends.base import Task
 from services.generator.language import Language
 from services.generator.prompting.fencing import escaped, new_boundary
@@ -47,12 +47,14 @@ def prompt(sources: list[Source], question: str = "Cats?", budget: Budget = BUDG
 
 
 @settings(max_examples=60, deadline=None)
-@given(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Language))
+@given(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Language))
 def test_nothing_of_a_stranger_looks_like_ours(
-    title: str, text: str, ocr: str, tag: str, question: str, language: Language
+    title: str, text: str, seen: str, ocr: str, tag: str, question: str, language: Language
 ) -> None:
+    caption = Caption(brief=tag, detailed=seen, data_points=(title,), text_content=text)
+    told = {"title": title, "text": text, "ocr_text": ocr, "tags": (tag,), "caption": caption}
     built = prompt(
-        [source(1, title=title, text=text, ocr_text=ocr, tags=(tag,), metadata={title: tag, "n": [text]})],
+        [source(1, **told, metadata={title: tag, "n": [text]})],
         question,
         language=language,
         tag=tag,
@@ -84,6 +86,15 @@ def test_the_fields_of_a_source_are_shown() -> None:
     assert "nested" not in built.sources
     assert built.numbers == frozenset({3})
     assert BOUNDARY in built.system
+
+
+def test_what_a_model_saw_is_shown_as_that() -> None:
+    caption = Caption("A chart.", "A chart with bars.", ("chart",), "SALES", ("2023: 41 %",), "m")
+    block = prompt([source(1, caption=caption)]).sources
+    said = "described by a model that saw the picture:\nA chart with bars.\n2023: 41 %\nSALES\n"
+    assert said in block
+    read = prompt([source(1, caption=caption, ocr_text="SALES 2023")]).sources
+    assert said.removesuffix("SALES\n") + "read in the picture:\nSALES 2023\n" in read
 
 
 @pytest.mark.parametrize(
