@@ -77,8 +77,9 @@ async def test_words_read_in_a_picture_are_shown_with_where_they_stand(
     await expect(read.locator("mark")).to_have_text("gap")
     own = page.locator(".card", has_text="A gap in a wall")
     await expect(own.locator(".card-text.read")).to_have_count(0)
-    await page.locator(".card", has_text="Platform").locator("summary").click()
-    await expect(page.locator(".reasons .words").first).to_contain_text("(text in the picture)")
+    platform = page.locator(".card", has_text="Platform")
+    await platform.locator("summary").click()
+    await expect(platform.locator(".reasons .words")).to_contain_text("(text in the picture)")
 
 
 async def test_an_address_with_a_query_is_answered_and_back_returns(
