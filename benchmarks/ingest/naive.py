@@ -22,7 +22,6 @@ from services.common.index.contract import EmbeddingContract
 from services.common.index.ids import content_key, item_id
 from services.common.index.payload import to_point
 from services.common.index.schema import collection_arguments
-from services.common.media.images import thumbnail_webp
 from services.common.media.perceptual import perceptual_hash
 from services.common.revision import RevisionClock
 
@@ -30,10 +29,10 @@ _THUMBNAILS_PX = (256, 512)
 
 
 class NaiveLoop:
-    """As transformers' and Qdrant's documentation show it, with the same thumbnails, hash and payload.
+    """As the documentation of Pillow, transformers and Qdrant shows it, with the same sizes, hash and payload.
 
-    Thumbnails are written as files without waiting for the disk; originals stay where they are. Nothing is noted,
-    retried or read back.
+    Thumbnails are written as files without waiting for the disk, as WebP of Pillow's usual quality, which is ours;
+    originals stay where they are. Nothing is noted, retried or read back.
 
     Args:
         model: Folder of a CLIP.
@@ -75,7 +74,9 @@ class NaiveLoop:
         image = Image.open(BytesIO(data)).convert("RGB")
         digest = hashlib.sha256(data).hexdigest()
         for size_px in _THUMBNAILS_PX:
-            (self._folder / f"{digest}.{size_px}.webp").write_bytes(thumbnail_webp(image, size_px))
+            small = image.copy()
+            small.thumbnail((size_px, size_px))
+            small.save(self._folder / f"{digest}.{size_px}.webp")
         media = Media(digest, "image/jpeg", image.width, image.height, perceptual_hash(image))
         key = content_key(digest)
         item = Item(

@@ -146,7 +146,7 @@ def _read(path: Path, root: Path) -> bytes:
 
 
 def _thumbnails(media: MediaStore, digest: str, image: Image.Image) -> Image.Image:
-    for size_px in _THUMBNAILS_PX:
-        image = scaled_down(image, size_px)
+    for number, size_px in enumerate(_THUMBNAILS_PX):
+        image = scaled_down(image, size_px, reducing_gap=1.0 if number else 2.0)
         media.put_thumbnail(DEFAULT_TENANT, digest, size_px, to_webp(image))
     return image

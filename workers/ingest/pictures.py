@@ -134,7 +134,7 @@ class PictureIntake:
         """Make each from the one before it, unless a former job has; the smallest one's pixels."""
         made: dict[int, Image.Image] = {}
         for size_px in self._thumbnails_px:
-            image = made[size_px] = scaled_down(image, size_px)
+            image = made[size_px] = scaled_down(image, size_px, reducing_gap=1.0 if made else 2.0)
         # The largest is written last: where it is, the others are.
         if not self._media.has_thumbnail(tenant, digest, self._thumbnails_px[0]):
             for size_px in reversed(self._thumbnails_px):
