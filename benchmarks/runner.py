@@ -33,8 +33,6 @@ _PARTS: Mapping[str, tuple[Callable[[Site, Advance], Awaitable[list[Ratio]]], in
     "search": (search.run, search.WAYS),
     "cache": (cache.run, cache.WAYS),
 }
-_BESIDE = 1
-"""Cores that the encoder's model leaves to decoding and to everything else, as `imagerag up` does it."""
 
 
 def main() -> None:
@@ -58,7 +56,7 @@ def _benchmark(parts: Sequence[str], cache: Path, json_path: Path | None) -> Non
     notes.print("Building the model (random weights, the shape of ViT-B/32) ...")
     model = build(cache)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    placement = place("auto", "auto", max(1, cpus - _BESIDE))
+    placement = place("auto", "auto", cpus)
     machine = _machine(placement, cpus)
     path = json_path or RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     notes.print("Starting a cluster ...")
