@@ -66,6 +66,25 @@ class ModelEndpoint(BaseSettings):
     """Proxy on the way there."""
 
 
+class CaptionEndpoint(BaseSettings):
+    """What the workers of `imagerag up` are told of a model that writes captions; `doctor` looks for it too."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMAGERAG_WORKERS_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    caption_base_url: str = ""
+    """Address of the endpoint; empty: none."""
+    caption_model: str = ""
+    """The model's name there."""
+    caption_api_key: SecretStr = SecretStr("")
+    """Key for it."""
+    caption_ca_path: str = ""
+    """Certificates to trust there."""
+    caption_proxy_url: str = ""
+    """Proxy on the way there."""
+
+
 class ClusterPorts(BaseSettings):
     """Where the parts of `imagerag up` listen; 0 takes a free port, and so does one that is taken."""
 
@@ -107,6 +126,11 @@ def read_settings() -> CliSettings:
 def read_ports() -> ClusterPorts:
     """The ports that a cluster on this machine is to take; errors as in `read_settings`."""
     return _read(ClusterPorts)
+
+
+def read_caption_endpoint() -> CaptionEndpoint:
+    """The model of captions that is set for a cluster on this machine; errors as in `read_settings`."""
+    return _read(CaptionEndpoint)
 
 
 def read_model_endpoint() -> ModelEndpoint:

@@ -9,14 +9,14 @@ from rich.table import Table
 
 from services.cli.cluster.state import DEMO_FOLDER, read_state
 from services.cli.diagnosis.cluster import cluster_findings
-from services.cli.diagnosis.endpoint import endpoint_findings
+from services.cli.diagnosis.endpoint import caption_findings, endpoint_findings
 from services.cli.diagnosis.findings import Finding, Level
 from services.cli.diagnosis.machine import machine_findings
 from services.cli.diagnosis.qdrant import ask_qdrant
 from services.cli.errors import EXIT_FAILED
 from services.cli.options import AsJson, Data, Key, Url, data_folder, open_client
 from services.cli.output import Output, plain
-from services.cli.settings import read_model_endpoint
+from services.cli.settings import read_caption_endpoint, read_model_endpoint
 
 _MARKS = {Level.OK: "[green]✓[/]", Level.NOTE: "[yellow]![/]", Level.FAILED: "[red]✗[/]"}
 
@@ -30,7 +30,7 @@ def doctor_command(data: Data = None, url: Url = None, key: Key = None, as_json:
     with open_client(url or (running.url if running else None), key) as client:
         of_cluster = cluster_findings(client, folder / "logs" if running else None)
     of_qdrant = ask_qdrant(running.addresses.get("store") if running else None)
-    of_models = endpoint_findings(read_model_endpoint())
+    of_models = [*endpoint_findings(read_model_endpoint()), *caption_findings(read_caption_endpoint())]
     findings = [*machine_findings(folder, running), *of_cluster, *of_qdrant, *of_models]
     healthy = all(finding.level is not Level.FAILED for finding in findings)
     document = {"healthy": healthy, "findings": [vars(finding) for finding in findings]}

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from services.cli.cluster.plan import Site, cluster_parts
-from services.cli.diagnosis.endpoint import endpoint_findings
+from services.cli.diagnosis.endpoint import caption_findings, endpoint_findings
 from services.cli.diagnosis.findings import Finding, Level
-from services.cli.settings import ExternalServers, ModelEndpoint
+from services.cli.settings import CaptionEndpoint, ExternalServers, ModelEndpoint
 from tests.fixtures.openai_server import MODEL, Script, openai_server
 
 PORTS = ("gateway", "store", "encoder", "retriever", "generator", "broker", "cache")
@@ -60,6 +60,19 @@ def test_nobody_is_there(url: str) -> None:
 def test_nothing_is_said_without_a_language_model() -> None:
     assert endpoint_findings(ModelEndpoint(backend="extractive")) == []
     assert endpoint_findings(endpoint(""))[0].level is Level.FAILED
+
+
+async def test_the_model_of_captions_is_looked_for_too() -> None:
+    assert caption_findings(CaptionEndpoint()) == []
+    async with openai_server(Script()) as server:
+        named = CaptionEndpoint(caption_base_url=server.url, caption_model=MODEL)
+        absent = CaptionEndpoint(caption_base_url=server.url, caption_model="absent")
+        (found,) = await asyncio.to_thread(caption_findings, named)
+        (missing,) = await asyncio.to_thread(caption_findings, absent)
+    assert (found.subject, found.level) == ("model of captions", Level.OK)
+    assert missing.fix == f"Set IMAGERAG_WORKERS_CAPTION_MODEL to one of: {MODEL}."
+    (half,) = caption_findings(CaptionEndpoint(caption_model=MODEL))
+    assert half.fix == "Set IMAGERAG_WORKERS_CAPTION_BASE_URL and IMAGERAG_WORKERS_CAPTION_MODEL."
 
 
 def test_up_leaves_the_model_to_the_environment(tmp_path: Path) -> None:
