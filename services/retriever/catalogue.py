@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,9 @@ from services.common.index.standing import Stored
 from services.common.revision import RevisionClock, revision_at
 from services.retriever.resolution import Resolved, Resolver
 
+_PAGE_BYTES = 16 * 1024 * 1024
+"""A quarter of what one gRPC message may hold."""
+_PLAIN_FIELDS_BYTES = 2000
 _CLOCK_MARGIN = timedelta(minutes=5)
 """By which the clocks of two clusters may differ."""
 
@@ -47,7 +51,7 @@ class CatalogueService:
         self._index, self._resolver, self._clock = index, resolver, clock
 
     async def page(self, tenant: str, cursor: str, limit: int, *, with_vectors: bool) -> CataloguePage:
-        """A page of the items, in the order of their ids.
+        """A page of the items, in the order of their ids; fewer than the limit if they are large.
 
         Args:
             tenant: Whose items.
@@ -65,10 +69,11 @@ class CatalogueService:
         if collection is None:
             return CataloguePage(None, ())
         found = await self._index.page(collection, tenant, start, limit or MAX_ENTRIES, with_vectors=with_vectors)
+        items = found.items[: _fitting(found.items)]
         return CataloguePage(
             contract=_vector_contract(collection.contract),
-            entries=[CatalogueEntry(indexed) for indexed in found.items],
-            following=found.following,
+            entries=[CatalogueEntry(indexed) for indexed in items],
+            following=found.items[len(items)].item.id if len(items) < len(found.items) else found.following,
             total=0 if start else await self._index.count(collection, tenant),
         )
 
@@ -108,6 +113,25 @@ class CatalogueService:
                 "models never mix: import them into a cluster of that model, or ingest the pictures anew."
             )
         return resolved.collection or await self._index.ensure(contract)
+
+
+def _fitting(items: Sequence[IndexedItem]) -> int:
+    """How many of the items one answer can carry; at least one."""
+    room = _PAGE_BYTES
+    for count, indexed in enumerate(items):
+        room -= _size_bytes(indexed)
+        if room < 0:
+            return max(count, 1)
+    return len(items)
+
+
+def _size_bytes(indexed: IndexedItem) -> int:
+    """About what an item takes on the wire."""
+    item, vectors = indexed.item, indexed.vectors
+    words = sum(len(text.encode()) for text in item.texts().values()) + len(json.dumps(dict(item.metadata)))
+    dense = sum(each.nbytes for each in (vectors.image, vectors.text, vectors.semantic) if each is not None)
+    sparse = 10 * len(vectors.bm25.indices) if vectors.bm25 else 0
+    return words + dense + sparse + _PLAIN_FIELDS_BYTES
 
 
 def _checked_cursor(cursor: str) -> str:

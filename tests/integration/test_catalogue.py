@@ -323,6 +323,23 @@ async def test_without_a_revision_it_is_a_new_write(site: Site) -> None:
     assert found.item.revision > REVISION
 
 
+async def test_pages_of_large_items_are_shorter(site: Site, tmp_path: Path) -> None:
+    collection = await site.index.ensure(site.contract())
+    large = []
+    for number in range(40):
+        whole = site.whole(number)
+        large.append(replace(whole, item=replace(whole.item, ocr_text=f"{number} " + "字" * 300_000)))
+    for start in range(0, 40, 10):
+        await site.index.take_over(collection, SHOP, large[start : start + 10])
+    page = await site.catalogue.page(SHOP, "", 100, with_vectors=False)
+    assert 1 < len(page.entries) < 40
+    written = await exported(site, tmp_path / "large.parquet")
+    assert written.items == 40
+    assert sorted(
+        row["key"] for row in pq.read_table(tmp_path / "large.parquet", columns=["key"]).to_pylist()
+    ) == (sorted(each.item.key for each in large))
+
+
 async def test_a_wrong_page_is_refused(site: Site) -> None:
     await site.fill(1)
     with pytest.raises(InvalidRequestError):
