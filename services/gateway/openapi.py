@@ -13,7 +13,7 @@ from services.gateway.about import own_version
 from services.gateway.policy import Policy
 from services.gateway.schemas.about import ProblemModel
 from services.gateway.schemas.answers import AskRequest
-from services.gateway.schemas.catalogue import ImportRequest
+from services.gateway.schemas.catalogue_import import ImportRequest
 from services.gateway.schemas.items import ItemDraft
 from services.gateway.schemas.job_control import RetryRequest
 from services.gateway.schemas.jobs import JobItem, JobRequest

@@ -11,13 +11,8 @@ from starlette.requests import Request
 from services.common.catalogue import MAX_ENTRIES, CatalogueEntry, Imported
 from services.gateway.openapi import json_body
 from services.gateway.schemas.base import parse
-from services.gateway.schemas.catalogue import (
-    CatalogueResponse,
-    ImportFailure,
-    ImportRequest,
-    ImportResponse,
-    catalogue_response,
-)
+from services.gateway.schemas.catalogue import CatalogueResponse, catalogue_response
+from services.gateway.schemas.catalogue_import import ImportFailure, ImportRequest, ImportResponse
 from services.gateway.state import Tenant, TheGateway
 from services.gateway.strict_json import read_object
 
