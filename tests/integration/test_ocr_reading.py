@@ -13,7 +13,7 @@ from PIL import Image
 from services.common.errors import ImageError, ImageTooLargeError
 from services.common.media.images import ImageLimits
 from tests.fixtures.photos import CAT, COFFEE
-from tests.fixtures.signs import PAGE, SIGN, png, printed, turned
+from tests.fixtures.signs import HAS_CHINESE_FONT, PAGE, SIGN, menu, png, printed, running_down, turned
 from workers.enrich.ocr.reader import PictureReader
 from workers.sandbox.resident import ResidentLimits
 
@@ -66,6 +66,14 @@ def test_a_long_screenshot_is_read_to_its_end(reader: PictureReader) -> None:
 def test_a_long_row_on_a_banner(reader: PictureReader) -> None:
     row = "Welcome to the annual meeting of lighthouse keepers"
     assert words(reader.read(png(printed([row], width=2600, size_px=90))).text) == words(row)
+
+
+@pytest.mark.skipif(not HAS_CHINESE_FONT, reason="needs the font WenQuanYi Micro Hei")
+def test_chinese_that_runs_down_and_a_menu_are_read_as_a_person_does(reader: PictureReader) -> None:
+    poem = ["床前明月光", "疑是地上霜", "举头望明月"]
+    assert reader.read(png(running_down(poem))).text == "".join(poem)
+    dishes = [("红烧牛肉面", "28"), ("Espresso", "18"), ("番茄炒蛋", "22"), ("Green tea", "9.50")]
+    assert reader.read(png(menu(dishes))).text.split("\n") == [f"{name} {price}" for name, price in dishes]
 
 
 @pytest.mark.parametrize("data", [CAT, COFFEE], ids=["cat", "coffee"])

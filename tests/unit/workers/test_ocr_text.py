@@ -48,7 +48,7 @@ def test_rows_of_a_list_have_a_line_each_with_their_prices() -> None:
         line("Coffee with milk", 0, 24, 160),
         line("4.20", 400, 23, 50),
     ]
-    assert text_of(lines).replace("\n", " ") == "Tea 3.50 Coffee with milk 4.20"
+    assert text_of(lines) == "Tea 3.50\nCoffee with milk 4.20"
     words = [line("OPEN", 0, 0, 90, 40), line("daily", 0, 60, 50), line("from nine to five", 0, 84, 300)]
     assert text_of(words) == "OPEN\ndaily\nfrom nine to five"
 

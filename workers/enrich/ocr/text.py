@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from workers.enrich.ocr.lines import TextLine, straightened
 from workers.enrich.ocr.reading_order import Block, Row, blocks_of
@@ -19,6 +20,8 @@ _FULL = 0.15
 _SIZE_RATIO = 1.6
 """Print that is so much larger or smaller is another paragraph; photographed from the side, a row is 1.4 times as
 high as the next one."""
+_CELLS_GAP = 2.0
+"""White inside of a row, by its height: more sets the cells of a table apart, and a table's rows stay rows."""
 _BROKEN = re.compile(r"[a-z]{2}-$")
 _GOES_ON = re.compile(r"[a-z]")
 _UNSPACED = re.compile(rf"[{UNSPACED}，。、；：？！「」『』（）《》]")
@@ -68,8 +71,15 @@ def _paragraphs(block: Block) -> Iterator[str]:
 
 
 def _goes_on(above: Row, row: Row, full: float) -> bool:
+    if _has_cells(above) or _has_cells(row):
+        return False
     smaller, larger = sorted((_height(above), _height(row)))
     return above[-1].box().x1 >= full and larger <= smaller * _SIZE_RATIO
+
+
+def _has_cells(row: Row) -> bool:
+    widest = _CELLS_GAP * _height(row)
+    return any(right.box().x0 - left.box().x1 > widest for left, right in pairwise(row))
 
 
 def _height(row: Row) -> float:
