@@ -54,8 +54,8 @@ so many seconds gives none."""
     """Processor time for one reading of a video; what lies behind is left out, and the job says so."""
 
     url_hosts: Annotated[tuple[HostRule, ...], NoDecode] = ()
-    """Hosts that may be fetched from: names, `*.example.com` for all below one, `*` for any; with `:port` if it is \
-not 80 or 443. Comma separated or a JSON list."""
+    """Hosts that may be fetched from: names, `*.example.com` for all below one, `*` for any; with `:port` if it \
+is not 80 or 443. Comma separated or a JSON list."""
     url_fetch: bool = False
     """Whether jobs may name URLs to be fetched; of hosts on the public internet alone."""
     url_networks: Annotated[tuple[Network, ...], NoDecode] = ()
