@@ -23,7 +23,7 @@ class Limits:
     @property
     def label(self) -> str:
         """For the head of a column."""
-        return f"{self.bits} bits, {self.cosine:g}"
+        return f"{self.bits} {self.cosine:g}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.duplicates.judging import Limits, Row, mistaken_pairs, precision, recall, rows
 from benchmarks.duplicates.measuring import originals, see_all
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = list(rows(seen, LIMITS))
     console = Console(width=160)
     console.print(f"{len(paths)} originals, {options.family} of each family, model {options.model}")
+    console.print("Columns: most differing bits of the hashes and least cosine, both with the closer look.")
     console.print(_shown(table))
     for one, other in mistaken_pairs(seen["originals", ""], LIMITS[-2])[:40]:
         console.print(f"counts as the same: {paths[one].name}, {paths[other].name}", style="dim")
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _shown(table: Sequence[Row]) -> Table:
-    shown = Table("", "of", *(each.label for each in LIMITS), box=None)
+    shown = Table(Column("", no_wrap=True), "of", *(each.label for each in LIMITS), box=None)
     for group, title in _TITLES.items():
         shown.add_row(f"[bold]{title}[/]")
         for row in (row for row in table if row.group == group):
