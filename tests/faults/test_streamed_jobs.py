@@ -69,12 +69,16 @@ class Killer:
     dice: random.Random
     children: int = 0
     parents: int = 0
+    reached: int = 0
 
-    def strike(self) -> None:
-        """Act once."""
+    def strike(self, reached: int) -> None:
+        """Act once, if anything was reached since the last time: four times in vain at one place are its end."""
         for worker in self.workers:
             if not worker.is_running():
                 worker.start(wait=False)
+        if reached <= self.reached:
+            return
+        self.reached = reached
         worker = self.dice.choice(self.workers)
         if self.children <= 2 * self.parents:
             self.children += worker.kill_child()
@@ -89,10 +93,11 @@ def test_a_listing_is_killed_at_random(plant: Plant) -> None:
     killer = Killer(plant.workers, random.Random(20261121))
     started = time.monotonic()
     job = plant.submit(manifest(plant, LINES))
-    with meanwhile(killer.strike, every_s=1.5):
+    with meanwhile(lambda: killer.strike(plant.ledger.job(TENANT, job.id).total), every_s=1.5):
         wait_for(lambda: plant.ledger.job(TENANT, job.id).listed, LIMIT_S)
     listed_s, while_listed = time.monotonic() - started, killer.children + killer.parents
-    with meanwhile(killer.strike, every_s=5):
+    killer.reached = 0
+    with meanwhile(lambda: killer.strike(plant.ledger.progress(TENANT, job.id).stored), every_s=5):
         wait_until_closed(plant.ledger, TENANT, job.id, LIMIT_S)
     plant.check(job, items=LINES)
     took_s = time.monotonic() - started
