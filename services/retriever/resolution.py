@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.common.clients.encoder import EncoderDescription
-from services.common.embeddings.cached_encoder import Encoder
 from services.common.errors import FingerprintMismatchError
 from services.common.index.catalogue import Collection
 from services.common.index.index import Index
@@ -42,6 +42,13 @@ def semantic_floor(resolved: Resolved) -> float | None:
     return NO_FLOOR if served.noise_floor is None else served.noise_floor
 
 
+class Describer(Protocol):
+    """Tells what an encoder serves."""
+
+    async def describe(self) -> EncoderDescription:
+        """What is served."""
+
+
 class Resolver:
     """Remembers the answer for a short time, so that a search does not pay for it.
 
@@ -51,7 +58,7 @@ class Resolver:
         ttl_s: How long an answer is believed.
     """
 
-    def __init__(self, index: Index, encoder: Encoder, *, ttl_s: float) -> None:
+    def __init__(self, index: Index, encoder: Describer, *, ttl_s: float) -> None:
         self._index, self._encoder, self._ttl_s = index, encoder, ttl_s
         self._known: Resolved | None = None
         self._until_s = 0.0

@@ -20,7 +20,7 @@ EXTRAS = {
     "retriever": ["retriever"],
     "generator": ["generator"],
     "gateway": ["gateway", "s3"],
-    "workers": ["workers", "tables", "captions", "ocr", "s3"],
+    "workers": ["workers", "tables", "video", "captions", "ocr", "s3"],
     "cli": ["cli", "operations", "tables", "s3"],
 }
 """Every image, and the extras whose packages it has."""

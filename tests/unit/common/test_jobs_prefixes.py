@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import ForbiddenError, ImageragError, InvalidRequestError
-from workers.settings import WorkersSettings
 from services.common.jobs.prefixes import allowed_url, parse_prefixes
+from workers.settings import WorkersSettings
 
 PREFIXES = ("s3://shop/photos", "gs://other")
 

@@ -28,7 +28,6 @@ from services.common.media.signatures import HEAD_BYTES
 from services.common.media.store import MediaStore
 from services.common.objects import open_objects
 from workers.sources.auto import AutoSource
-
 from workers.sources.source import Listed, Source, SourceTools
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(40)
