@@ -45,7 +45,7 @@ FETCHED_URLS = Counter(
 FETCHED_BYTES = Counter("imagerag_worker_fetched_bytes_total", "Bytes taken in from the web.")
 OCR_PICTURES = Counter(
     "imagerag_worker_ocr_pictures_total",
-    "Pictures whose text was asked for: read, no_text, known (from before), has_words (a page that has them), failed.",
+    "Pictures whose text was asked for: read, no_text, known (from before), has_words (a page), failed.",
     ["result"],
 )
 DUPLICATES = Counter(
