@@ -10,11 +10,13 @@ from rich.table import Table
 from services.cli.output import plain
 
 Json = Mapping[str, Any]
-_MEANINGS = (
-    ("linked_exact", "linked, same bytes", "stored with a link to the item that was there before"),
-    ("linked_near", "linked, same look", "likewise"),
-    ("skipped_exact", "skipped, same bytes", "that item is there in its stead"),
-    ("skipped_near", "skipped, same look", "likewise"),
+_LINKED = "stored with a link to the item that was there before"
+_SKIPPED = "another item is there in its stead"
+_ROWS = (
+    ("linked_exact", "linked, same bytes", _LINKED),
+    ("linked_near", "linked, same look", _LINKED),
+    ("skipped_exact", "skipped, same bytes", _SKIPPED),
+    ("skipped_near", "skipped, same look", _SKIPPED),
 )
 
 
@@ -36,7 +38,7 @@ def duplicates_table(duplicates: Sequence[Json]) -> Table:
 def count_rows(proof: Json) -> list[tuple[str, str, str]]:
     """Label, number and meaning of what a proof says about duplicates; nothing where there are none."""
     counts = proof["duplicates"]
-    rows = [(label, str(counts[name]), meaning) for name, label, meaning in _MEANINGS if counts[name]]
+    rows = [(label, str(counts[name]), meaning) for name, label, meaning in _ROWS if counts[name]]
     if proof["firsts_deleted"]:
         meaning = "of the skipped ones: nothing of the picture is left; ingest it again"
         rows.append(("since deleted", str(proof["firsts_deleted"]), meaning))

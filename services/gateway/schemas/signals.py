@@ -45,4 +45,6 @@ def caption_model(caption: Caption) -> CaptionModel:
 
 def duplicate_model(duplicate: DuplicateOf) -> DuplicateOfModel:
     """The JSON form of `duplicate`."""
-    return DuplicateOfModel(id=duplicate.item_id, kind=duplicate.kind.value, similarity=duplicate.similarity)
+    return DuplicateOfModel(
+        id=duplicate.item_id, kind=duplicate.kind.value, similarity=round(duplicate.similarity, 4)
+    )
