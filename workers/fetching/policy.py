@@ -62,6 +62,5 @@ class FetchPolicy:
         """
         if not addresses or not all(may_reach(address, self.networks) for address in addresses):
             raise UrlForbiddenError(
-                f"{host} does not lie on the public internet. Should it be fetched from all the same, add its "
-                f"network to {NETWORKS_SETTING}."
+                f"{host} does not lie on the public internet, nor in a network that {NETWORKS_SETTING} allows."
             )
