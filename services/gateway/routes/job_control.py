@@ -68,7 +68,7 @@ async def retry_job(job_id: str, request: Request, gateway: TheGateway, tenant: 
 @router.get(
     "/{job_id}/events",
     response_class=Response,
-    responses={200: {"content": {_EVENTS: {"schema": {"type": "string"}}}, "model": JobEventModel}},
+    responses={200: {"content": {_EVENTS: {}}, "model": JobEventModel}},
 )
 async def watch_job(job_id: str, request: Request, gateway: TheGateway, tenant: Tenant) -> Response:
     """Follow a job: `progress` about once a second with its rate and the time left, `done` at its end."""
