@@ -30,6 +30,17 @@ def test_a_message_outlasts_a_caption(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "sizes"), [(None, (256, 512)), ("256", (256,)), ("512, 256", (256, 512)), ("1024,1024", (1024,))]
+)
+def test_thumbnails_of_several_sizes(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, sizes: tuple[int, ...]
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("IMAGERAG_WORKERS_THUMBNAIL_PX", given)
+    assert load_settings(WorkersSettings).thumbnail_px == sizes
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("BROKER_URL", "amqp://broker"),
@@ -37,6 +48,9 @@ def test_a_message_outlasts_a_caption(monkeypatch: pytest.MonkeyPatch) -> None:
         ("IMAGERAG_WORKERS_QUEUES", "bulk,urgent"),
         ("IMAGERAG_WORKERS_QUEUES", ","),
         ("IMAGERAG_WORKERS_THUMBNAIL_PX", "300"),
+        ("IMAGERAG_WORKERS_THUMBNAIL_PX", "256,300"),
+        ("IMAGERAG_WORKERS_THUMBNAIL_PX", ""),
+        ("IMAGERAG_WORKERS_NICE", "-1"),
         ("IMAGERAG_WORKERS_VISIBILITY_TIMEOUT_S", "240"),
         ("IMAGERAG_WORKERS_MAX_ATTEMPTS", "1"),
     ],
