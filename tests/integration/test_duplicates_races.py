@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -147,3 +149,17 @@ async def test_the_order_leaves_nothing_behind(bench: Bench, tmp_path: Path) -> 
     names = objects.list(folder)
     assert len(names) <= 2
     assert [objects.get(f"{folder}/{name}") for name in names] == [b""] * len(names)
+
+
+async def test_what_nobody_settled_is_settled_by_others_after_a_while(bench: Bench, tmp_path: Path) -> None:
+    objects, name = open_objects(str(tmp_path)), f"arrivals/{bench.tenant}/000000000000"
+    forgotten = {
+        "job_id": "a-job-that-is-gone",
+        "arrivals": [{"line": 0, "item_id": "x", "sha256": "0" * 64, "perceptual_hash": ""}],
+        "at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+    }
+    objects.put(name, json.dumps(forgotten).encode())
+    job = bench.accept(bench.line("a", CAT), exact="link")
+    assert await bench.run(job) is None
+    assert bench.done(job) == ["stored"]
+    assert not objects.exists(name)

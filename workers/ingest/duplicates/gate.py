@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -14,12 +13,11 @@ from services.common.domain import DuplicateKind, DuplicateOf
 from services.common.errors import DuplicatePendingError
 from services.common.jobs.records import Job, LineOutcome, Outcome
 from workers import metrics
-from workers.ingest.duplicates.arrivals import Arrival, ArrivalLog, Place, Seen
+from workers.ingest.duplicates.arrivals import Arrival
 from workers.ingest.duplicates.choice import NearLimits, Wanted, is_comparable
 from workers.ingest.duplicates.firsts import Firsts, Found
-from workers.ingest.duplicates.lines import LineState
-from workers.ingest.duplicates.order import Awaited, Comer, Held, awaited, before
-from workers.ingest.duplicates.ports import LineStates
+from workers.ingest.duplicates.order import Comer, Held
+from workers.ingest.duplicates.waiting import Announced, Waiting
 from workers.ingest.report import Report
 from workers.ingest.target import Target
 from workers.ingest.writing import ItemWriter, Ready
@@ -29,7 +27,6 @@ PATIENCE_S = 2.0
 """Others write their lines within a fraction of this; whoever takes longer has most likely died."""
 _PAUSE_S = 0.05
 _RETRY_AFTER_S = 2.0
-_FORGOTTEN_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -38,17 +35,6 @@ class _Entry:
 
     ready: Ready
     comer: Comer
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One message's lines on their way, and what is asked about them."""
-
-    job: Job
-    target: Target
-    wanted: Wanted
-    limits: NearLimits
-    places: Mapping[int, Place]
 
 
 class DuplicateGate:
@@ -62,9 +48,8 @@ class DuplicateGate:
     Args:
         writing: Brings items into the store.
         firsts: Finds what is there.
-        arrivals: The order.
-        lines: Tells whether a line is still on its way.
-        limits: What looks the same.
+        waiting: The order.
+        limits: What may look the same.
         patience_s: How long one message waits for others before it is put back.
     """
 
@@ -72,12 +57,11 @@ class DuplicateGate:
         self,
         writing: ItemWriter,
         firsts: Firsts,
-        arrivals: ArrivalLog,
-        lines: LineStates,
+        waiting: Waiting,
         limits: NearLimits,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._writing, self._firsts, self._arrivals, self._lines = writing, firsts, arrivals, lines
+        self._writing, self._firsts, self._waiting = writing, firsts, waiting
         self._limits, self._patience_s = limits, patience_s
 
     async def write(self, job: Job, target: Target, ready: Sequence[Ready], report: Report) -> None:
@@ -91,73 +75,50 @@ class DuplicateGate:
         if not arrivals:
             await self._writing.write(job, target, ready, report)
             return
-        places = await asyncio.to_thread(self._arrivals.announce, job.tenant, job.id, list(arrivals.values()))
-        call = _Call(job, target, wanted, self._limits, places)
+        announced = await asyncio.to_thread(self._waiting.announce, job, wanted, list(arrivals.values()))
         entries = [
-            _Entry(line, Comer(arrivals[number], places[number], line.indexed.vectors.image))
+            _Entry(line, Comer(arrivals[number], announced.places[number], line.indexed.vectors.image))
             for line in ready
             if (number := line.numbered.number) in arrivals
         ]
         others = [line for line in ready if line.numbered.number not in arrivals]
-        await self._let_in(call, entries, others, report)
-        await asyncio.to_thread(self._settle, call, report)
+        await self._let_in(announced, target, entries, others, report)
+        await asyncio.to_thread(self._waiting.settle, announced, report)
 
     async def _let_in(
-        self, call: _Call, entries: Sequence[_Entry], others: Sequence[Ready], report: Report
+        self,
+        announced: Announced,
+        target: Target,
+        entries: Sequence[_Entry],
+        others: Sequence[Ready],
+        report: Report,
     ) -> None:
         """Round by round: each lets in what has nothing to wait for, and those who waited for that find it."""
+        job, wanted = announced.job, announced.wanted
         give_up_at = time.monotonic() + self._patience_s
         while entries or others:
             is_late = time.monotonic() > give_up_at
+            comers = [entry.comer for entry in entries]
             # Waiting is looked at first: what ends between the two looks is found by the second.
-            held = await asyncio.to_thread(self._held, call, entries, report, is_late=is_late)
+            held = await asyncio.to_thread(self._waiting.held, announced, comers, report, is_late=is_late)
             with metrics.stage("duplicates"):
-                comers = [entry.comer for entry in entries]
-                found = await self._firsts.find(call.job, call.target.collection, comers, call.wanted, call.limits)
+                found = await self._firsts.find(job, target.collection, comers, wanted, self._limits)
             free = [entry for entry in entries if _is_free(found[_line(entry)], held[_line(entry)])]
-            await self._carry_out(call, free, others, found, report)
+            await self._carry_out(announced, target, free, others, found, report)
             done = {_line(entry) for entry in free}
             entries, others = [entry for entry in entries if _line(entry) not in done], []
             if free or not entries:
                 continue
             if is_late:
-                log.info("duplicates_awaited", job_id=call.job.id, lines=len(entries))
+                log.info("duplicates_awaited", job_id=job.id, lines=len(entries))
                 report.errors.append(_pending(len(entries)))
                 return
             await asyncio.sleep(_PAUSE_S)
 
-    def _held(
-        self, call: _Call, entries: Sequence[_Entry], report: Report, *, is_late: bool
-    ) -> dict[int, frozenset[Held]]:
-        """What each line may have to wait for."""
-        comers = [entry.comer for entry in entries]
-        seen = self._arrivals.look(call.job.tenant)
-        ended = (outcome.line for outcome in report.outcomes)
-        ours = {(call.job.id, line) for line in (*call.places, *ended)}
-        foreign = awaited(comers, seen, ours, call.wanted, call.limits)
-        self._forget_one(call.job.tenant, seen)
-        return {
-            comer.arrival.line: frozenset(
-                (
-                    *before(comer, comers, call.wanted, call.limits),
-                    *self._still_open(call, foreign[comer.arrival.line], is_late=is_late),
-                )
-            )
-            for comer in comers
-        }
-
-    def _still_open(self, call: _Call, lines: Sequence[Awaited], *, is_late: bool) -> Iterator[Held]:
-        for line in lines:
-            state = self._lines.state(call.job.tenant, line.job_id, line.line)
-            if state is LineState.ENDED or self._arrivals.is_settled(call.job.tenant, line.position):
-                continue
-            # A job that was halted finishes what has begun; what has not, may never come.
-            if state is LineState.OPEN or not is_late:
-                yield line.held
-
     async def _carry_out(
         self,
-        call: _Call,
+        announced: Announced,
+        target: Target,
         free: Sequence[_Entry],
         others: Sequence[Ready],
         found: Mapping[int, Found],
@@ -166,33 +127,15 @@ class DuplicateGate:
         written, skipped = list(others), list[LineOutcome]()
         for entry in free:
             known = found[_line(entry)]
-            if known.first and _is_left_out(known, call.wanted):
+            if known.first and _is_left_out(known, announced.wanted):
                 skipped.append(_skipped(entry.ready, known.first))
             else:
                 written.append(_linked(entry.ready, known.first))
         if written:
-            await self._writing.write(call.job, call.target, written, report)
+            await self._writing.write(announced.job, target, written, report)
         report.outcomes.extend(skipped)
         for entry in free:
-            _count(found[_line(entry)], call.wanted)
-
-    def _settle(self, call: _Call, report: Report) -> None:
-        """Tell the others which announcements are done with: all their lines are ours and have an outcome."""
-        ended = {outcome.line for outcome in report.outcomes}
-        seen = self._arrivals.look(call.job.tenant)
-        for position in {position for position, _ in call.places.values()}:
-            announcement = seen.unsettled.get(position)
-            if announcement and all(arrival.line in ended for arrival in announcement.arrivals):
-                self._arrivals.settle(call.job.tenant, position)
-
-    def _forget_one(self, tenant: str, seen: Seen) -> None:
-        """Settle the oldest announcement that nobody did, because a process died between its outcomes and this."""
-        oldest = min(seen.unsettled.values(), key=lambda each: each.position, default=None)
-        if oldest is None or datetime.now(UTC) - oldest.at < _FORGOTTEN_AFTER:
-            return
-        over = (LineState.ENDED, LineState.CANCELLED)
-        if all(self._lines.state(tenant, oldest.job_id, arrival.line) in over for arrival in oldest.arrivals):
-            self._arrivals.settle(tenant, oldest.position)
+            _count(found[_line(entry)], announced.wanted)
 
 
 def _arrival(line: Ready) -> Arrival:

@@ -14,6 +14,7 @@ from workers.ingest.duplicates.firsts import Firsts
 from workers.ingest.duplicates.gate import DuplicateGate
 from workers.ingest.duplicates.lines import LedgerLines
 from workers.ingest.duplicates.stored_looks import StoredLooks
+from workers.ingest.duplicates.waiting import Waiting
 from workers.ingest.writing import ItemWriter
 
 
@@ -37,4 +38,5 @@ def open_gate(
     """
     limits = NearLimits(settings.near_duplicate_bits, settings.near_duplicate_similarity)
     firsts = Firsts(index.twins, index, StoredLooks(MediaStore(objects), pictures))
-    return DuplicateGate(writing, firsts, ArrivalLog(objects), LedgerLines(ledger), limits)
+    waiting = Waiting(ArrivalLog(objects), LedgerLines(ledger), limits)
+    return DuplicateGate(writing, firsts, waiting, limits)
