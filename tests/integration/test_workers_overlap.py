@@ -173,7 +173,7 @@ async def test_a_full_encoder_slows_down_and_fails_nothing(tmp_path: Path, serve
 async def test_a_message_whose_time_is_over_keeps_what_is_done_and_goes_on_with_the_rest(
     tmp_path: Path, servers: tuple[str, str]
 ) -> None:
-    async with _bench(tmp_path, servers, batch_limit_s=1.5) as bench:
+    async with _bench(tmp_path, servers, batch_limit_s=4.0) as bench:
         job = bench.accept()
         bench.encoder.may_answer = lambda answered: answered < WRITTEN
         assert await bench.batches.run(job.id, bench.tenant, 0, ITEMS) is None
