@@ -32,6 +32,7 @@ from services.common.telemetry.export import start_tracing, stop_tracing
 from services.common.telemetry.logs import configure_logs
 from services.common.telemetry.metrics import BUILD_INFO, serve_metrics, set_build_info
 from services.common.uploads.store import UploadStore
+from workers.acknowledging import free_places
 from workers.backlog import BacklogCollector, BacklogWatch
 from workers.enrich.labels.labeller import ZeroShotLabeller
 from workers.enrich.labels.vocabulary import load_vocabulary
@@ -80,6 +81,7 @@ def create_app(settings: WorkersSettings) -> Celery:
     """
     client_tls(settings)  # wrong certificates end the start and not the first task
     trusted(settings.url_ca_path)
+    free_places()
     app = Celery(APP_NAME, set_as_current=False)
     app.conf.update(celery_settings(settings))
     publish = celery_publisher(app)
