@@ -111,8 +111,8 @@ def test_a_listing_is_killed_at_random(plant: Plant) -> None:
 def test_a_listing_sleeps_while_another_takes_over(plant: Plant) -> None:
     """A worker is stopped in the middle of a listing for longer than its lease, and goes on when it is woken."""
     job = plant.submit(manifest(plant, LINES))
-    wait_for(lambda: plant.ledger.job(TENANT, job.id).total > 0, LIMIT_S, every_s=0.01)
-    asleep = [child for worker in plant.workers for child in worker.children() if _is_listing(plant, worker)]
+    wait_for(lambda: any(map(_is_listing, plant.workers)), LIMIT_S, every_s=0.01)
+    asleep = [child for worker in plant.workers for child in worker.children() if _is_listing(worker)]
     for child in asleep:
         os.kill(child, signal.SIGSTOP)
     before = plant.ledger.job(TENANT, job.id).total
@@ -125,7 +125,7 @@ def test_a_listing_sleeps_while_another_takes_over(plant: Plant) -> None:
     plant.check(job, items=LINES)
 
 
-def _is_listing(plant: Plant, worker: WorkerProcess) -> bool:
+def _is_listing(worker: WorkerProcess) -> bool:
     return '"part_listed"' in worker.log()
 
 
