@@ -82,7 +82,6 @@ def test_a_job_of_files_goes_its_whole_way_and_leaves_nothing_behind(surrounding
     sources = {item.source_uri for item in items.values()}
     assert {"report.pdf#page=1", "photos.zip#3.png", "img/1.png"} <= sources
 
-    # The worker's sweep comes once a minute.
     give_up_at = time.monotonic() + LIMIT_S
     while objects.list(f"{ROOT}/{tenant}/data") and time.monotonic() < give_up_at:
         time.sleep(0.5)

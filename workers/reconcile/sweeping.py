@@ -1,4 +1,4 @@
-"""Removes uploaded files that their jobs have read, once a minute by one process of all."""
+"""Removes uploaded files that their jobs have read, every ten minutes by one process of all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.common.uploads.sweep import UploadSweep
 
 log = structlog.get_logger(__name__)
 _TURN = "imagerag:uploads_swept"
-_EVERY_S = 60
+_EVERY_S = 600
 
 
 class Sweeping:
@@ -32,11 +32,13 @@ class Sweeping:
         self, objects: ObjectStore, ledger: JobLedger, redis: Redis, keep: timedelta, grace: timedelta
     ) -> None:
         self._ledger, self._redis = ledger, redis
+        # Nothing goes before its grace is over, so looking much more often finds nothing more.
+        self._every_s = min(_EVERY_S, max(1, int(grace.total_seconds() / 6)))
         self._sweep = UploadSweep(objects, self._is_read, keep, grace)
 
     def run(self) -> None:
-        """Sweep, unless it was done within the last minute; a storage that is away is asked again in the next."""
-        if not self._redis.set(_TURN, b"1", nx=True, ex=_EVERY_S):
+        """Sweep, unless it was done a moment ago; a storage that is away is asked again the next time."""
+        if not self._redis.set(_TURN, b"1", nx=True, ex=self._every_s):
             return
         try:
             removed = self._sweep.run(datetime.now(UTC))

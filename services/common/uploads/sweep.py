@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,16 +61,16 @@ class UploadSweep:
         released = {digest for digests in sets.over.values() for digest in digests}
         going = {
             digest: upload
-            for digest, upload in self._known(tenant).items()
-            if digest not in sets.needed
-            and now - upload.received_at > (self._grace if digest in released else self._keep)
+            for digest, upload in self._known(tenant, sets.needed).items()
+            if now - upload.received_at > (self._grace if digest in released else self._keep)
         }
         for digest in going:
             self._objects.delete(Names(tenant).known(digest))
         removed = self._remove(tenant, going, self._sets(tenant, now).needed)
+        left = set(self._digests(tenant)) - sets.needed
         for job_id, digests in sets.over.items():
             # A set that is over goes with the last of its files: until then it tells that they were read.
-            if not any(self._store.exists(tenant, digest) for digest in digests - sets.needed):
+            if not digests & left:
                 self._objects.delete(Names(tenant).set_of(job_id))
         self._remove_unknown(tenant, now)
         return removed
@@ -100,10 +100,17 @@ class UploadSweep:
                 found.needed.update(digests)
         return found
 
-    def _known(self, tenant: str) -> dict[str, Upload]:
+    def _digests(self, tenant: str) -> list[str]:
+        """Of all files that are known."""
+        names = self._objects.list(f"{layout.tenant_folder(tenant)}/{layout.KNOWN}")
+        return [name.removesuffix(".json") for name in names]
+
+    def _known(self, tenant: str, besides: Collection[str] = ()) -> dict[str, Upload]:
+        """What is known of files, by digest; of those in `besides` nothing is asked."""
         found = {}
-        for name in self._objects.list(f"{layout.tenant_folder(tenant)}/{layout.KNOWN}"):
-            digest = name.removesuffix(".json")
+        for digest in self._digests(tenant):
+            if digest in besides:
+                continue
             try:
                 found[digest] = self._store.find(tenant, digest)
             except NotFoundError:
