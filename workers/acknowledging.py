@@ -7,7 +7,7 @@ from typing import Any
 from kombu.transport import redis
 
 
-class FreeingQoS(redis.QoS):  # type: ignore[misc]  # kombu has no types
+class FreeingQoS(redis.QoS):
     """Frees the place of a message also where Redis does not take its acknowledgement.
 
     kombu goes on counting such a message as held, so that a worker which holds one message at a time takes none
@@ -18,7 +18,7 @@ class FreeingQoS(redis.QoS):  # type: ignore[misc]  # kombu has no types
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge; what Redis says against it is raised, for the log."""
         try:
-            super().ack(delivery_tag)
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]  # as all of kombu
         except Exception:
             self._quick_ack(delivery_tag)
             raise
@@ -26,7 +26,7 @@ class FreeingQoS(redis.QoS):  # type: ignore[misc]  # kombu has no types
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Give back or drop; as `ack`."""
         try:
-            super().reject(delivery_tag, requeue=requeue)
+            super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
         except Exception:
             self._quick_ack(delivery_tag)
             raise

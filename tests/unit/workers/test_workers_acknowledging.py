@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from kombu.transport import redis
@@ -15,7 +16,7 @@ def unreachable(_client: object = None) -> object:
     raise RedisTimeoutError("not now")
 
 
-def holding(kind: type[redis.QoS]) -> redis.QoS:
+def holding(kind: Any) -> Any:
     """One of one place is taken, and Redis does not answer."""
     qos = kind(SimpleNamespace(conn_or_acquire=unreachable), prefetch_count=1)
     qos.restore_at_shutdown = False
