@@ -99,15 +99,15 @@ def test_an_ingest_is_one_trace_from_the_request_through_the_queue_to_the_upsert
     trace, headers = caller()
     job_id = ingest(cluster.url, headers)
     ends = {"gateway POST /v1/jobs", "workers process bulk", "store PUT /collections/{name}/points"}
-    tree = Tree(collector.wait_for(trace, ends | {"encoder imagerag.v1.Encoder/EncodeImages"}, limit_s=30))
+    tree = Tree(collector.wait_for(trace, ends | {"encoder imagerag.v1.Encoder/EncodeStream"}, limit_s=30))
     request = tree.one("gateway", "SERVER", "POST /v1/jobs")
     sent = tree.one("gateway", "PRODUCER", "send bulk", request)
     worked = tree.one("workers", "CONSUMER", "process bulk", sent)
     assert worked.attributes["imagerag.job_id"] == job_id
     header = cluster.folder / "objects" / "jobs" / "default" / job_id / "job.json"
     assert json.loads(header.read_bytes())["traceparent"].split("-")[1] == trace, "later tries link to it"
-    asked = tree.one("workers", "CLIENT", r"imagerag\.v1\.Encoder/EncodeImages")
-    tree.one("encoder", "SERVER", r"imagerag\.v1\.Encoder/EncodeImages", asked)
+    asked = tree.one("workers", "CLIENT", r"imagerag\.v1\.Encoder/EncodeStream")
+    tree.one("encoder", "SERVER", r"imagerag\.v1\.Encoder/EncodeStream", asked)
     written = tree.one("workers", "CLIENT", "upsert imagerag-.*")
     assert written.attributes["db.system.name"] == "qdrant"
     tree.one("store", "SERVER", "PUT /collections/{name}/points", written)
