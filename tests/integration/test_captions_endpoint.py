@@ -273,3 +273,14 @@ async def test_orders_in_a_picture_change_nothing_but_its_own_words(model: OpenA
     assert "\u202e" not in found.caption.brief
     item = found.applied_to(ITEM)
     assert (item.title, item.text, item.tags, item.labels) == ("", "", (), ())
+
+
+async def test_after_an_outage_every_picture_is_described(model: OpenAIServer, tmp_path: Path) -> None:
+    """One tries whether it is over; those that came with it wait for that and are not marked."""
+    model.script.refuse = lambda _call: (503, {}, {"error": {"message": "loading"}})
+    async with captions(model, tmp_path, caption_retries=0, caption_pause_s=0.1) as enricher:
+        assert isinstance(await one(enricher, picture(0)), UnavailableError)
+        model.script.refuse = lambda _call: None
+        await asyncio.sleep(0.2)
+        found = await enricher.enrich([picture(number) for number in range(1, 9)])
+    assert found == [Enrichment(caption=CAPTION)] * 8

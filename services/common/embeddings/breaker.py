@@ -19,6 +19,11 @@ class Breaker:
         self._failing = False
         self._until_s = 0.0
 
+    @property
+    def is_failing(self) -> bool:
+        """The last call failed: one that is let through tries whether it is over."""
+        return self._failing
+
     def lets_through(self) -> bool:
         """Whether to ask now. While the one that tries is under way, the others stay away."""
         if not self._failing:

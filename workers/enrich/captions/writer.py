@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -89,6 +90,7 @@ class CaptionWriter:
     ) -> None:
         self._model, self._options, self._limits, self._breaker = model, options, limits, breaker
         self._form, self._is_proven, self._late_in_a_row = options.form, False, 0
+        self._trying: asyncio.Event | None = None
 
     async def write(self, picture: bytes) -> Caption:
         """Describe a picture.
@@ -103,16 +105,36 @@ class CaptionWriter:
             ModelAnswerError: What it wrote is no description.
             ImageError: The picture cannot be read.
         """
+        async with self._admitted():
+            url = await asyncio.to_thread(picture_url, picture, self._limits, self._options.picture_px)
+            for _ in range(_TRIES):
+                answer = await self._answer(url)
+                caption = read_caption(answer.text, self._options.model)
+                if caption is not None:
+                    return caption
+            log.warning("caption_unusable", chars=len(answer.text), cut_off=not answer.is_whole)
+            raise ModelAnswerError("What the vision model wrote is no description of the picture.")
+
+    @asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
+        """After an outage one picture tries whether it is over, and the others wait for what it finds.
+
+        Raises:
+            UnavailableError: It is not over, or nobody is to try yet.
+        """
+        if self._trying is not None:
+            await self._trying.wait()
         if not self._breaker.lets_through():
             raise UnavailableError("The model that writes captions did not answer a moment ago.")
-        url = await asyncio.to_thread(picture_url, picture, self._limits, self._options.picture_px)
-        for _ in range(_TRIES):
-            answer = await self._answer(url)
-            caption = read_caption(answer.text, self._options.model)
-            if caption is not None:
-                return caption
-        log.warning("caption_unusable", chars=len(answer.text), cut_off=not answer.is_whole)
-        raise ModelAnswerError("What the vision model wrote is no description of the picture.")
+        if not self._breaker.is_failing:
+            yield
+            return
+        self._trying = trying = asyncio.Event()
+        try:
+            yield
+        finally:
+            self._trying = None
+            trying.set()
 
     async def _answer(self, url: str) -> Completion:
         form = self._form
